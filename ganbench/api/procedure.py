@@ -1,0 +1,34 @@
+"""Procedures: the update rule of one step, and how a trained generator is sampled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ganbench.api.config import RunConfig
+from ganbench.api.data import Data
+from ganbench.api.plugin import Plugin
+from ganbench.api.training import SamplingInputs, Terms, Training
+
+
+@dataclass(frozen=True, kw_only=True)
+class Procedure(Plugin):
+    """Built from `ganbench.phases`: update_discriminator, update_generator."""
+
+    def batches_per_step(self, config: RunConfig) -> int:
+        """How many real batches one step may ask for: `data.batch(0)` up to this number."""
+        return config.training.d_updates
+
+    def step(self, training: Training, data: Data) -> Terms:
+        """One iteration: D updates and G updates. Returns the named terms, detached."""
+        raise NotImplementedError
+
+    def sampling_inputs(self, n: int, data: Data, config: RunConfig, rng: torch.Generator) -> SamplingInputs:
+        """Labels, and latents or source images, for n samples."""
+        raise NotImplementedError
+
+    def sample(self, generator: nn.Module, inputs: SamplingInputs) -> Tensor:
+        """Images N C H W in config.input_range, from the raw or the averaged generator."""
+        raise NotImplementedError

@@ -1,0 +1,42 @@
+"""Sample grids and the training animation, as WebP files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from torch import Tensor
+
+GAP = 2  # pixels between images
+
+
+def grid(images: Tensor, columns: int = 8) -> npt.NDArray[np.uint8]:
+    """uint8 images N 3 H W as one picture H' W' 3, row by row, on white."""
+    n, _, height, width = images.shape
+    rows = -(-n // columns)
+    picture = np.full((rows * (height + GAP) - GAP, columns * (width + GAP) - GAP, 3), 255, np.uint8)
+    for index, image in enumerate(images.permute(0, 2, 3, 1).numpy()):
+        top, left = (index // columns) * (height + GAP), (index % columns) * (width + GAP)
+        picture[top : top + height, left : left + width] = image
+    return picture
+
+
+def save_grid(images: Tensor, path: Path, columns: int = 8) -> None:
+    """Lossless, so that what is looked at is what was measured. No metadata."""
+    Image.fromarray(grid(images, columns)).save(path, format="WEBP", lossless=True, quality=50)
+
+
+def save_animation(frames: Sequence[Path], path: Path, milliseconds: int = 400) -> None:
+    """The grids of a run one after another, the last one held for longer."""
+    pictures = []
+    for frame in frames:
+        with Image.open(frame, formats=["WEBP"]) as opened:
+            pictures.append(opened.convert("RGB"))
+    if pictures:
+        durations = [milliseconds] * (len(pictures) - 1) + [5 * milliseconds]
+        pictures[0].save(
+            path, format="WEBP", save_all=True, append_images=pictures[1:], duration=durations, loop=0, quality=80
+        )

@@ -1,0 +1,146 @@
+"""Kind + name -> plugin class, lazily, from entry points: listing imports nothing, and naming one imports that one."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata as metadata
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+from functools import cache
+from typing import Any, cast
+
+from ganbench import source
+from ganbench.api.config import Json, PluginSpec
+from ganbench.api.plugin import KINDS, Kind, Plugin
+from ganbench.api.validate import Fault, adapter, validate
+from ganbench.errors import ConfigError, PluginLoadError, UnknownPlugin, did_you_mean
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A plugin as its distribution announces it. Making one imports nothing."""
+
+    kind: Kind
+    name: str
+    value: str  # "module:Class"
+    distribution: str
+    version: str
+    problem: str | None = None  # why it cannot be used, as far as that shows without importing it
+
+    @property
+    def module(self) -> str:
+        return self.value.partition(":")[0].strip()
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name!r} ({self.value}, from {self.distribution} {self.version})"
+
+
+def group(kind: Kind) -> str:
+    """The entry-point group of a kind: `ganbench.losses`."""
+    return f"ganbench.{kind}{'es' if kind.endswith('s') else 's'}"
+
+
+def entries(kind: Kind | None = None) -> list[Entry]:
+    """All installed plugins, sorted by kind and name. Nothing is imported."""
+    return [entry for entry in _scan() if kind in (None, entry.kind)]
+
+
+def names(kind: Kind) -> list[str]:
+    return sorted({entry.name for entry in entries(kind)})
+
+
+@cache
+def _scan() -> tuple[Entry, ...]:
+    installed = metadata.entry_points()
+    return tuple(entry for kind in KINDS for entry in _of_kind(kind, installed.select(group=group(kind))))
+
+
+def _of_kind(kind: Kind, points: Iterable[metadata.EntryPoint]) -> list[Entry]:
+    found = {_entry(kind, point) for point in points}
+    homes: dict[str, list[str]] = {}
+    for entry in sorted(found, key=lambda entry: (entry.distribution, entry.value)):
+        homes.setdefault(entry.name, []).append(f"{entry.distribution} {entry.version} ({entry.value})")
+    marked = []
+    for entry in found:
+        problem = None
+        if not entry.name.isidentifier():
+            problem = f"{entry.name!r} is no name: letters, digits and _ only"
+        if len(homes[entry.name]) > 1:
+            problem = f"more than one {kind} is called {entry.name!r}: {' and '.join(homes[entry.name])}. Uninstall one"
+        marked.append(replace(entry, problem=problem))
+    return sorted(marked, key=lambda entry: (entry.name, entry.distribution, entry.value))
+
+
+def _entry(kind: Kind, point: metadata.EntryPoint) -> Entry:
+    home = point.dist
+    return Entry(
+        kind=kind,
+        name=point.name,
+        value=point.value,
+        distribution=(home and home.name) or "an unnamed distribution",
+        version=(home and home.version) or "?",
+    )
+
+
+def find(kind: Kind, name: str) -> Entry:
+    """The entry of that name. Raises UnknownPlugin, with what was probably meant."""
+    for entry in entries(kind):
+        if entry.name == name:
+            return entry
+    raise UnknownPlugin(f"no {kind} is called {name!r}.{did_you_mean(name, names(kind))}")
+
+
+@cache
+def plugin_class(kind: Kind, name: str) -> type[Plugin]:
+    """Imports and checks one plugin. Raises UnknownPlugin or PluginLoadError."""
+    entry = find(kind, name)
+    if entry.problem:
+        raise PluginLoadError(entry.problem)
+    base = getattr(importlib.import_module(f"ganbench.api.{kind}"), kind.capitalize())
+    try:
+        found = metadata.EntryPoint(name=name, value=entry.value, group=group(kind)).load()
+    except BaseException as error:  # a module may also exit or interrupt when it is imported
+        reason = " ".join(str(error).split())[:300]
+        raise PluginLoadError(f"{entry} cannot be imported: {type(error).__name__}: {reason}") from error
+    if not (isinstance(found, type) and issubclass(found, base)):
+        raise PluginLoadError(f"{entry} is not a subclass of ganbench.{base.__name__}")
+    try:
+        adapter(found)
+    except Exception as error:  # an annotation that pydantic cannot resolve
+        reason = str(error).splitlines()[0]
+        raise PluginLoadError(f"{entry} has options that cannot be checked: {reason}") from error
+    return cast("type[Plugin]", found)
+
+
+def check(kind: Kind, spec: PluginSpec) -> tuple[Plugin | None, list[Fault]]:
+    """The plugin, or None and all that is wrong with its options. Raises UnknownPlugin or PluginLoadError."""
+    return validate(plugin_class(kind, spec.name), spec.options)
+
+
+def make(kind: Kind, spec: PluginSpec, where: str = "") -> Plugin:
+    """The plugin that a suite names, with its options checked. Raises ConfigError with a line per mistake."""
+    plugin, faults = check(kind, spec)
+    if plugin is None:
+        lines = [f"{'.'.join(map(str, (spec.name, *fault.at)))}: {fault.message}" for fault in faults]
+        raise ConfigError("\n".join(f"{where}: {line}" if where else line for line in lines))
+    return plugin
+
+
+def options(plugin: Plugin) -> dict[str, Json]:
+    """All options with their values, the defaults included, as plain JSON."""
+    plain: dict[str, Any] = adapter(cast(Any, type(plugin))).dump_python(plugin, mode="json")
+    return {field.name: plain[field.name] for field in fields(plugin)}
+
+
+def summary(entry: Entry) -> str:
+    """The first line of its docstring, read from the source without importing it."""
+    return source.first_line(entry.value)
+
+
+def source_digest(entry: Entry) -> str:
+    """sha256 over its module and those of its own top-level package that it imports: a changed plugin makes results
+    stale."""
+    return source.digest(entry.module)
+
+
+describe = source.describe  # the fields of a plugin or configuration record, with the comments beside them

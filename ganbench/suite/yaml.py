@@ -1,0 +1,346 @@
+"""Strict YAML: every value knows its line and column, and nothing is guessed.
+
+YAML 1.1 reads `no` as false, `2e-4` as text, `017` as 15 and `12:30` as 750, keeps the last of two equal keys and
+expands aliases without bound. Here scalars follow the core rules of YAML 1.2, doubtful ones are errors with a hint, and
+size, depth and expansion are bounded. PyYAML does the parsing only: events with marks.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ganbench.api.config import Json
+
+MAX_BYTES = 1_000_000
+MAX_DEPTH = 50
+MAX_NODES = 100_000  # after the expansion of aliases
+MAX_MERGES = 10  # of merge keys within each other
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """Where something stands. Line 0 means the source as a whole, such as `--set lr=1`."""
+
+    source: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.line}:{self.column}" if self.line else self.source
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One mistake in a suite."""
+
+    mark: Mark
+    path: str  # "axes.lr.high"; empty for the file as a whole
+    message: str
+
+    def __str__(self) -> str:
+        return ": ".join(filter(None, (str(self.mark), printable(self.path), printable(self.message))))
+
+
+@dataclass(kw_only=True, eq=False)
+class Node:
+    """A value with its place in the text. Mappings keep the places of their keys; all keys are text, as written."""
+
+    value: None | bool | int | float | str | list[Node] | dict[str, Node]
+    mark: Mark
+    keys: dict[str, Mark] = field(default_factory=dict)
+    size: int = 1  # nodes in it, aliases expanded
+    depth: int = 1
+    merges: int = 0  # merge keys within each other
+
+    def plain(self) -> Json:
+        if isinstance(self.value, dict):
+            return {key: node.plain() for key, node in self.value.items()}
+        if isinstance(self.value, list):
+            return [node.plain() for node in self.value]
+        return self.value
+
+
+def node_of(value: Json, mark: Mark) -> Node:
+    """A plain value as a node, all of it at one place."""
+    if isinstance(value, dict):
+        return Node(
+            value={key: node_of(v, mark) for key, v in value.items()}, mark=mark, keys=dict.fromkeys(value, mark)
+        )
+    if isinstance(value, list):
+        return Node(value=[node_of(v, mark) for v in value], mark=mark)
+    return Node(value=value, mark=mark)
+
+
+def printable(text: str) -> str:
+    """Text for a terminal: control and direction characters are shown, not obeyed."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
+def read(path: Path, source: str | None = None) -> tuple[Node | None, list[Problem]]:
+    """Parse a file. No node when its syntax is broken; otherwise a node even when there are problems."""
+    start = Mark(source=source or str(path), line=1, column=1)
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        place = Mark(source=start.source)
+        return None, [Problem(mark=place, path="", message=f"cannot be read: {error.strerror or error}")]
+    if len(raw) > MAX_BYTES:
+        return None, [Problem(mark=start, path="", message=f"larger than {MAX_BYTES:,} bytes; a suite is a short file")]
+    try:
+        return parse(raw.decode("utf-8-sig"), start.source)
+    except UnicodeDecodeError as error:
+        return None, [Problem(mark=start, path="", message=f"not UTF-8 text (byte {error.start})")]
+
+
+def parse(text: str, source: str, *, lines: bool = True) -> tuple[Node | None, list[Problem]]:
+    """Parse one document. `lines=False` is for text that is no file: marks name the source only."""
+    if len(text) > MAX_BYTES:
+        place = Mark(source=source)
+        return None, [Problem(mark=place, path="", message=f"larger than {MAX_BYTES:,} bytes; a suite is a short file")]
+    return _Builder(source, lines).build(text)
+
+
+class _Stop(Exception):
+    """The document cannot be followed any further; its problem is recorded."""
+
+
+class _Builder:
+    """Makes nodes of PyYAML's events, and collects what is wrong on the way."""
+
+    def __init__(self, source: str, lines: bool) -> None:
+        self.source, self.lines = source, lines
+        self.problems: list[Problem] = []
+        self.anchors: dict[str, Node] = {}
+        self.path: list[str] = []
+
+    def build(self, text: str) -> tuple[Node | None, list[Problem]]:
+        loader = None
+        node = None
+        try:
+            loader = yaml.BaseLoader(text)
+            events = iter(loader.get_event, None)
+            node = self.document(events)
+        except _Stop:
+            return None, self.problems
+        except yaml.MarkedYAMLError as error:
+            self.syntax(error.problem or error.context or "not YAML", error.problem_mark or error.context_mark, text)
+            return None, self.problems
+        except yaml.reader.ReaderError as error:
+            before = text[: error.position]
+            place = self.at(before.count("\n"), len(before) - before.rfind("\n") - 1)
+            self.add(place, f"the character U+{ord(str(text[error.position])):04X} is not allowed in YAML")
+            return None, self.problems
+        except (
+            ValueError,
+            OverflowError,
+            TypeError,
+            LookupError,
+            AttributeError,
+        ) as error:  # slips of PyYAML's scanner
+            mark = loader.get_mark() if loader else None
+            self.syntax(f"not YAML ({error})", mark, text)
+            return None, self.problems
+        if node.size > MAX_NODES:
+            self.add(node.mark, f"more than {MAX_NODES:,} values once aliases are expanded")
+            return None, self.problems
+        return node, self.problems
+
+    # --- places and problems -----------------------------------------------------------------
+    def at(self, line: int, column: int) -> Mark:
+        return Mark(source=self.source, line=line + 1, column=column + 1) if self.lines else Mark(source=self.source)
+
+    def mark(self, event: Any) -> Mark:
+        return self.at(event.start_mark.line, event.start_mark.column)
+
+    def add(self, mark: Mark, message: str) -> None:
+        self.problems.append(Problem(mark=mark, path=".".join(self.path), message=message))
+
+    def syntax(self, message: str, mark: Any, text: str) -> None:
+        place = self.at(mark.line, mark.column) if mark else Mark(source=self.source)
+        line = text.splitlines()[mark.line] if mark and mark.line < len(text.splitlines()) else ""
+        if "'\\t'" in message or line[: len(line) - len(line.lstrip())].count("\t"):
+            message = "a tab is used for indentation; YAML wants spaces"
+        self.path = []
+        self.add(place, message)
+
+    # --- nodes -------------------------------------------------------------------------------
+    def document(self, events: Iterator[Any]) -> Node:
+        node: Node | None = None
+        for event in events:
+            if isinstance(event, yaml.DocumentStartEvent) and node is not None:
+                self.add(self.mark(event), "a suite is one YAML document; a second one starts here")
+                raise _Stop
+            if isinstance(event, yaml.NodeEvent):
+                node = self.node(event, events, 1)
+        if node is None:
+            self.add(self.at(0, 0), "the file is empty")
+            raise _Stop
+        return node
+
+    def node(self, event: Any, events: Iterator[Any], depth: int) -> Node:
+        mark = self.mark(event)
+        if depth > MAX_DEPTH:
+            self.add(mark, f"nested more than {MAX_DEPTH} levels deep")
+            raise _Stop
+        if isinstance(event, yaml.AliasEvent):
+            return self.alias(event, mark, depth)
+        if event.tag is not None:
+            self.add(mark, f"tags such as {event.tag!r} are not supported; write the plain value")
+        if isinstance(event, yaml.ScalarEvent):
+            node = self.scalar(event, mark)
+        elif isinstance(event, yaml.SequenceStartEvent):
+            node = self.sequence(events, mark, depth)
+        else:
+            node = self.mapping(events, mark, depth)
+        if event.anchor is not None:
+            self.anchors[event.anchor] = node
+        return node
+
+    def alias(self, event: Any, mark: Mark, depth: int) -> Node:
+        node = self.anchors.get(event.anchor)
+        if node is None:
+            self.add(mark, f"no anchor &{event.anchor} stands before this alias")
+            return Node(value=None, mark=mark)
+        if depth + node.depth - 1 > MAX_DEPTH:
+            self.add(mark, f"nested more than {MAX_DEPTH} levels deep")
+            raise _Stop
+        return node
+
+    def grow(self, parent: Node, child: Node) -> None:
+        parent.size += child.size
+        parent.depth = max(parent.depth, child.depth + 1)
+        if parent.size > MAX_NODES:
+            self.add(parent.mark, f"more than {MAX_NODES:,} values once aliases are expanded")
+            raise _Stop
+
+    def sequence(self, events: Iterator[Any], mark: Mark, depth: int) -> Node:
+        values: list[Node] = []
+        node = Node(value=values, mark=mark)
+        for event in events:
+            if isinstance(event, yaml.SequenceEndEvent):
+                break
+            self.path.append(str(len(values)))
+            values.append(self.node(event, events, depth + 1))
+            self.path.pop()
+            self.grow(node, values[-1])
+        return node
+
+    def mapping(self, events: Iterator[Any], mark: Mark, depth: int) -> Node:
+        values: dict[str, Node] = {}
+        node = Node(value=values, mark=mark)
+        merged: list[Node] = []
+        for event in events:
+            if isinstance(event, yaml.MappingEndEvent):
+                break
+            place, key = self.mark(event), self.key(event, events, depth)
+            self.path.append(key if key is not None else "?")
+            child = self.node(next(events), events, depth + 1)
+            if key == "<<" and event.style is None:
+                merged += self.merge_sources(child)
+            elif key is not None and key in values:
+                self.add(place, f"set twice: first in line {node.keys[key].line}, again in line {place.line}")
+            elif key is not None:
+                values[key], node.keys[key] = child, place
+            self.path.pop()
+            self.grow(node, child)
+        self.merge(node, values, merged)
+        return node
+
+    def key(self, event: Any, events: Iterator[Any], depth: int) -> str | None:
+        """Keys are text, as written: `16`, `on` and `1e-3` are names of levels."""
+        if isinstance(event, yaml.ScalarEvent) and event.tag is None and event.anchor is None:
+            if len(event.value) <= 200 and _clean(event.value):
+                return str(event.value)
+            self.add(self.mark(event), "a key is at most 200 characters long and has no control characters")
+            return None
+        self.add(self.mark(event), "a key must be plain text, without anchor, alias or tag")
+        if not isinstance(event, yaml.ScalarEvent):
+            self.node(event, events, depth + 1)
+        return None
+
+    # --- merge keys --------------------------------------------------------------------------
+    def merge_sources(self, child: Node) -> list[Node]:
+        sources = child.value if isinstance(child.value, list) else [child]
+        if not all(isinstance(source.value, dict) for source in sources):
+            self.add(child.mark, "`<<` merges mappings only")
+            return []
+        if len({id(source) for source in sources}) < len(sources):
+            self.add(child.mark, "the same mapping is merged twice")
+            return []
+        return sources
+
+    def merge(self, node: Node, values: dict[str, Node], sources: list[Node]) -> None:
+        """Own keys win over merged ones, and earlier sources over later ones."""
+        for source in sources:
+            assert isinstance(source.value, dict)
+            node.merges = max(node.merges, source.merges + 1)
+            for key, child in source.value.items():
+                if key not in values:
+                    values[key], node.keys[key] = child, source.keys[key]
+        if node.merges > MAX_MERGES:
+            self.add(node.mark, f"more than {MAX_MERGES} merge keys within each other")
+            raise _Stop
+
+    # --- scalars -----------------------------------------------------------------------------
+    def scalar(self, event: Any, mark: Mark) -> Node:
+        text = event.value
+        if not _clean(text):
+            self.add(mark, "text with control characters or half of a surrogate pair")
+            return Node(value="?", mark=mark)
+        if event.style is not None:  # quoted or block
+            return Node(value=text, mark=mark)
+        value, hint = plain_scalar(text)
+        if hint:
+            self.add(mark, hint)
+        return Node(value=value, mark=mark)
+
+
+def _clean(text: str) -> bool:
+    return not any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\t\n" for c in text)
+
+
+_INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_DOUBTFUL = {
+    r"[-+]?0[0-9]+": "is octal to some and decimal to others: write {decimal}, or quote it if it is text",
+    r"[-+]?0[0-9_]+\.[0-9_.eE+-]*": "has leading zeros: write it without them, or quote it if it is text",
+    r"[-+]?0[xob][0-9a-fA-F_]+": "is not decimal: write {decimal}, or quote it if it is text",
+    r"[-+]?[0-9]+(_[0-9]+)+(\.[0-9_]*)?([eE][-+]?[0-9]+)?": "has _ in it: write {plain}, or quote it if it is text",
+    r"[-+]?[0-9]+(:[0-9]{1,2})+(\.[0-9]*)?": "is a time to some and a number to others: quote it if it is text",
+    r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].*)?": "is a date to some: quote it if it is text",
+    r"[-+]?\.(inf|Inf|INF|nan|NaN|NAN)": "is no finite number",
+}
+
+
+def plain_scalar(text: str) -> tuple[None | bool | int | float | str, str | None]:
+    """The value of an unquoted scalar by the core rules of YAML 1.2, and what is wrong with it."""
+    if text in ("", "~", "null", "Null", "NULL"):
+        return None, None
+    if text in ("true", "True", "TRUE", "false", "False", "FALSE"):
+        return text.lower() == "true", None
+    if _INT.fullmatch(text):
+        if len(text) > 18:
+            return 1, f"{text[:20]}... is too large a number"
+        return int(text), None
+    if _FLOAT.fullmatch(text):
+        number = float(text)
+        return (number, None) if abs(number) < float("inf") else (1.0, f"{text} is too large a number")
+    for pattern, hint in _DOUBTFUL.items():
+        if re.fullmatch(pattern, text, flags=re.DOTALL):
+            return text, f"{text} {hint.format(plain=text.replace('_', ''), decimal=_decimal(text))}"
+    return text, None
+
+
+def _decimal(text: str) -> str:
+    try:
+        return str(int(text.replace("_", ""), 0 if text.lstrip("+-")[1:2].isalpha() else 10))
+    except ValueError:
+        return "it in decimal"

@@ -1,0 +1,49 @@
+"""Early warnings. Here: numbers that are not finite, and a generator that has lost its diversity."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ganbench.api.training import Networks
+from ganbench.errors import Diverged
+
+COLLAPSED_BELOW = 0.1  # mean pairwise distance of fakes over that of reals, in every evaluation of the window
+
+
+def check_terms(step: int, means: Mapping[str, float]) -> None:
+    """Raise Diverged, naming the first loss term whose mean over the log interval is not finite."""
+    for name, value in means.items():
+        if not math.isfinite(value):
+            raise Diverged(f"{name} is not finite in the log interval that ends at step {step}")
+
+
+def check_networks(step: int, networks: Networks) -> None:
+    """Raise Diverged, naming the first tensor of a network that holds a number that is not finite."""
+    for network_name, network in networks.items():
+        if culprit := first_not_finite(network):
+            raise Diverged(f"{network_name}.{culprit} is not finite at step {step}")
+
+
+def first_not_finite(network: nn.Module) -> str | None:
+    """Name of the first parameter or buffer with NaN or infinity; one host sync for a healthy network."""
+    tensors = [(name, t) for name, t in network.state_dict().items() if isinstance(t, Tensor) and t.is_floating_point()]
+    if not tensors or bool(torch.stack([t.isfinite().all() for _, t in tensors]).all()):
+        return None
+    return next(name for name, t in tensors if not bool(t.isfinite().all()))
+
+
+def mean_distance(points: Tensor, pairs: int = 1000, seed: int = 0) -> float:
+    """Mean Euclidean distance of random pairs of rows of `points` [N, F]."""
+    rng = torch.Generator().manual_seed(seed)
+    a, b = torch.randint(len(points), (2, pairs), generator=rng)
+    apart = a != b
+    return float((points[a[apart]].float() - points[b[apart]].float()).norm(dim=1).mean())
+
+
+def collapsed(diversity: Sequence[float]) -> bool:
+    """Whether no diversity is left in the score window: the ratio is below the threshold in all its evaluations."""
+    return bool(diversity) and all(ratio < COLLAPSED_BELOW for ratio in diversity)

@@ -1,0 +1,138 @@
+"""The training loop: a generator that pauses wherever an evaluation is due. It knows no suite, no disk, no metric."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from ganbench.api.config import Json
+from ganbench.api.training import Training
+from ganbench.errors import Diverged
+from ganbench.train.data import RealImages
+from ganbench.train.health import check_networks, check_terms
+from ganbench.train.state import State, load_state_dict, state_dict
+
+LIMIT_WITHOUT_PROGRESS = 1000  # steps after which a budget that does not move is an error of the procedure
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """A point at which the loop pauses."""
+
+    fraction: float  # share of the budget at which it stands
+    window: bool  # whether it counts for the score
+    last: bool = False
+
+
+@dataclass(kw_only=True)
+class Progress:
+    """What the loop remembers between two lines of the history; saved with the run."""
+
+    evaluated: int = 0  # evaluation points that are complete
+    since_log: int = 0  # steps since the last line of the history
+    sums: dict[str, Tensor] = field(default_factory=dict)  # of each loss term since then
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+def schedule(curve: list[float], window: list[float]) -> list[Evaluation]:
+    """All evaluation points in order: the curve, then the score window."""
+    points = [Evaluation(fraction=f, window=False) for f in curve]
+    points += [Evaluation(fraction=f, window=True, last=f == window[-1]) for f in window]
+    return points
+
+
+def train(
+    training: Training,
+    data: RealImages,
+    points: list[Evaluation],
+    progress: Progress,
+    *,
+    log_every: int,
+    log: Callable[[dict[str, Json]], None],
+    heartbeat: Callable[[Training], None],
+    checkpoint: Callable[[], None],
+) -> Iterator[Evaluation]:
+    """Train until the budget is used up, yielding at each evaluation point.
+
+    `log` gets one record per log interval, with the mean of every loss term over it. `heartbeat` is called after every
+    step and must be cheap; it may raise Interrupted. `checkpoint` is called after every evaluation and log line; it
+    decides whether it is time to save. Several points that fall on one step are evaluated once, as the last of them.
+    """
+    stuck_at = (-1.0, 0)
+    while True:
+        # --- evaluation points that are due ----------------------------------------------------
+        due = [p for p in points[progress.evaluated :] if training.progress >= p.fraction - 1e-9]
+        if due:
+            check_networks(training.step, training.networks)
+            yield max(due, key=lambda point: (point.window, point.fraction))
+            progress.evaluated += len(due)
+            checkpoint()
+        if training.progress >= 1.0:
+            return
+
+        # --- one step --------------------------------------------------------------------------
+        started = time.monotonic()
+        training.step_progress = training.progress
+        data.step = training.step
+        ends_interval = progress.since_log + 1 >= log_every
+        training.watch_gradients = ends_interval
+        terms = training.procedure.step(training, data)
+        training.step += 1
+        training.seconds += time.monotonic() - started
+
+        # --- history ---------------------------------------------------------------------------
+        # Sums stay on the device: the host waits for them once per interval, and a NaN does not get lost in a sum.
+        for name, term in terms.items():
+            progress.sums[name] = progress.sums[name] + term if name in progress.sums else term.clone()
+            progress.counts[name] = progress.counts.get(name, 0) + 1
+        progress.since_log += 1
+        if ends_interval or training.progress >= 1.0:
+            record = flush(training, progress)
+            log(record)
+            check_terms(training.step, {name: v for name, v in record.items() if isinstance(v, float) and "/" in name})
+            checkpoint()
+        heartbeat(training)
+
+        # --- a procedure that does not use up its budget would run for ever -----------------------
+        if training.used() > stuck_at[0]:
+            stuck_at = (training.used(), training.step)
+        elif training.step - stuck_at[1] >= LIMIT_WITHOUT_PROGRESS:
+            quantity = training.config.training.budget.quantity
+            raise Diverged(f"{LIMIT_WITHOUT_PROGRESS} steps used up no {quantity}, of which the budget is made")
+
+
+def flush(training: Training, progress: Progress) -> dict[str, Json]:
+    """The record of the log interval that ends now; starts the next one."""
+    names = list(progress.sums)
+    means = torch.stack([progress.sums[name].float() / progress.counts[name] for name in names]).tolist()
+    record: dict[str, Json] = {
+        "step": training.step,
+        "progress": training.progress,
+        "images_seen": training.images_seen,
+        "d_updates": training.updates["D"],
+        "g_updates": training.updates["G"],
+        "seconds": round(training.seconds, 3),
+    }
+    record |= dict(zip(names, means, strict=True))
+    record |= {f"gradient_norm/{phase}": float(norm) for phase, norm in training.gradient_norms.items()}
+    training.gradient_norms.clear()
+    progress.sums, progress.counts, progress.since_log = {}, {}, 0
+    return record
+
+
+def save(training: Training, progress: Progress) -> State:
+    """The run and the loop around it, for a checkpoint."""
+    loop = {"evaluated": progress.evaluated, "since_log": progress.since_log}
+    return {"training": state_dict(training), "loop": loop | {"sums": progress.sums, "counts": progress.counts}}
+
+
+def restore(training: Training, progress: Progress, state: State) -> None:
+    """The inverse of `save`."""
+    load_state_dict(training, state["training"])
+    loop = state["loop"]
+    progress.evaluated, progress.since_log = loop["evaluated"], loop["since_log"]
+    progress.sums, progress.counts = dict(loop["sums"]), dict(loop["counts"])

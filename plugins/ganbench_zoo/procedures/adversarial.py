@@ -1,0 +1,63 @@
+"""The usual alternation of updates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ganbench import Batch, Data, Game, Moment, Procedure, RunConfig, SamplingInputs, Terms, Training
+from ganbench.phases import draw_latents, repeat_batches, update_discriminator, update_generator
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adversarial(Procedure):
+    """`training.d_updates` updates of D, then `training.g_updates` of G (Goodfellow et al., 2014, algorithm 1)."""
+
+    # true: D sees reals and fakes apart; false: one mixed batch, so that batch norm mixes them (ganhacks 4)
+    separate_batches: bool = True
+    fresh_batches: bool = True  # true: each D update of a step has real images of its own; false: all share one batch
+
+    def batches_per_step(self, config: RunConfig) -> int:
+        return config.training.d_updates if self.fresh_batches else 1
+
+    def step(self, training: Training, data: Data) -> Terms:
+        terms: Terms = {}
+        for update in range(training.config.training.d_updates):
+            terms |= update_discriminator(
+                training,
+                training.moment("D", update),
+                self.game(training, data, update),
+                separate_batches=self.separate_batches,
+            )
+        for update in range(training.config.training.g_updates):
+            terms |= self.update_g(training, data, update)
+        return terms
+
+    def update_g(self, training: Training, data: Data, update: int) -> Terms:
+        return update_generator(
+            training,
+            training.moment("G", update),
+            self.game(training, data, update),
+            separate_batches=self.separate_batches,
+        )
+
+    def game(self, training: Training, data: Data, update: int) -> Game:
+        """G's updates reuse the batches of D's: they are there already, and mostly for their labels only."""
+        real = data.batch(update % self.batches_per_step(training.config))
+
+        def generate(moment: Moment) -> Batch:
+            latents = draw_latents(len(real), training.config.latents, moment.rng("latents"))
+            images = training.networks.generator(latents.to(real.images.device), real.labels)
+            return Batch(images=images, labels=real.labels)
+
+        return Game(real=real, generate=generate, discriminator=training.networks.discriminator)
+
+    def sampling_inputs(self, n: int, data: Data, config: RunConfig, rng: torch.Generator) -> SamplingInputs:
+        labels = repeat_batches(data, n).labels if data.info.labels else {}
+        return SamplingInputs(labels=labels, latents=draw_latents(n, config.latents, rng))
+
+    def sample(self, generator: nn.Module, inputs: SamplingInputs) -> Tensor:
+        images: Tensor = generator(inputs.latents, inputs.labels)
+        return images

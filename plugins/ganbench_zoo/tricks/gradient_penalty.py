@@ -1,0 +1,67 @@
+"""Penalties on the slope of D."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ganbench import Batch, Forward, Moment, Parts, Trick
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradientPenalty(Trick):
+    """D's gradient norm is pulled to a target: WGAN-GP (Gulrajani et al., 2017), DRAGAN, R1 and R2.
+
+    | published as                     | at           | target | weight    |
+    |----------------------------------|--------------|--------|-----------|
+    | WGAN-GP (Gulrajani et al., 2017) | interpolated | 1      | 10        |
+    | DRAGAN (Kodali et al., 2017)     | dragan       | 1      | 10        |
+    | R1 (Mescheder et al., 2018)      | real         | 0      | gamma / 2 |
+    | R2 (Mescheder et al., 2018)      | fake         | 0      | gamma / 2 |
+
+    Slopes are measured as if images were in -1..1, whatever the input range. Norms that mix samples (batch) make the
+    gradient of one sample depend on the others; the published critics have none.
+    """
+
+    # where the slope is measured; dragan: reals with uniform noise of up to half their standard deviation
+    at: Literal["interpolated", "real", "fake", "dragan"] = "interpolated"
+    target: float = 1.0  # wanted norm, >= 0
+    weight: float = 10.0  # > 0
+    every: int = 1  # in every so manieth step only, with that multiple of the weight (lazy: Karras et al., 2020); >= 1
+
+    def conflict(self, parts: Parts) -> str | None:
+        if self.target < 0 or self.weight <= 0 or self.every < 1:
+            return "gradient_penalty needs target >= 0, weight > 0 and every >= 1"
+        return None
+
+    def extra_loss(self, forward: Forward, moment: Moment) -> Tensor | None:
+        # Where D's step is split, the penalty belongs to the half with the reals.
+        if moment.phase == "G" or forward.real_output is None or moment.step % self.every:
+            return None
+        points = self.points(forward, moment)
+        points = Batch(images=points.images.detach().requires_grad_(), labels=points.labels)
+        scores = forward.discriminate(points, fp32=True).score()
+        (slopes,) = torch.autograd.grad(scores.sum(), points.images, create_graph=True)
+        norms = (slopes * moment.config.half_range).flatten(1).norm(dim=1)
+        return self.weight * self.every * (norms - self.target).square().mean()
+
+    def points(self, forward: Forward, moment: Moment) -> Batch:
+        """Where the slope is measured."""
+        n = min(len(forward.real), len(forward.fake))  # a procedure may make more fakes than it has reals
+        match self.at:
+            case "real":
+                return forward.real
+            case "fake":
+                return forward.fake
+            case "interpolated":
+                real, fake = forward.real.rows(0, n), forward.fake.rows(0, n)
+                share = moment.uniform("gradient_penalty", (n, 1, 1, 1), like=real.images)
+                return Batch(images=real.images.lerp(fake.images, share), labels=real.labels)
+            case "dragan":
+                images = forward.real.images
+                noise = moment.uniform("gradient_penalty", tuple(images.shape), like=images)
+                share = moment.uniform("gradient_penalty", (len(images), 1, 1, 1), like=images)
+                return Batch(images=images + share * 0.5 * images.std() * noise, labels=forward.real.labels)

@@ -1,0 +1,28 @@
+"""Noise on D's inputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ganbench import Moment, Parts, Trick
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstanceNoise(Trick):
+    """Normal noise on all that D sees, decaying linearly (Sonderby et al., 2017; ganhacks 13)."""
+
+    std: float = 0.1  # at the start, as if images were in -1..1; > 0
+    until: float = 1.0  # share of training after which there is none, in (0, 1]
+
+    def conflict(self, parts: Parts) -> str | None:
+        if self.std <= 0 or not 0 < self.until <= 1:
+            return "instance_noise needs std > 0 and until in (0, 1]"
+        return None
+
+    def view(self, images: Tensor, moment: Moment) -> Tensor:
+        std = self.std * moment.config.half_range * (1 - moment.progress / self.until)
+        if std <= 0:
+            return images
+        return images + std * moment.normal("instance_noise", tuple(images.shape), like=images)
