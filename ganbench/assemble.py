@@ -17,12 +17,15 @@ from ganbench.api.config import NetworkConfig
 from ganbench.api.training import Networks, Parts, Phase, Training
 from ganbench.errors import ConfigError
 from ganbench.seeds import derive, reseed
-from ganbench.suite import conflicts, parts
+from ganbench.suite import conflict, parts
 from ganbench.train.optimizers import make_optimizer
 
 
 def assemble(cell: Cell, device: torch.device) -> Training:
     """A run at step 0. Raises ConfigError with a sentence if the parts cannot go together."""
+    refused = conflict(cell.config)
+    if refused:
+        raise ConfigError(refused)
     return build(parts(cell.config), seed=run_seed(cell), device=device)
 
 
@@ -32,10 +35,7 @@ def run_seed(cell: Cell) -> int:
 
 
 def build(parts: Parts, *, seed: int, device: torch.device) -> Training:
-    """Build networks and optimisers from configured parts."""
-    refused = list(conflicts(parts))
-    if refused:
-        raise ConfigError("\n".join(refused))
+    """Networks and optimisers of parts that were found to go together, their configuration as the tricks left it."""
     config, info = parts.config, parts.info
     reseed(derive(seed, "init", "generator"))
     generator = parts.architecture.generator(config, info)
@@ -46,7 +46,7 @@ def build(parts: Parts, *, seed: int, device: torch.device) -> Training:
         reseed(derive(seed, "prepare", name))  # spectral norm draws its first vectors
         trick.prepare_networks(networks)
     for _, network in networks.items():
-        network.to(device=device, memory_format=torch.channels_last)
+        network.to(device).to(memory_format=torch.channels_last)
     if config.ema is not None:
         networks.generator_ema = copy.deepcopy(networks.generator).requires_grad_(False)
     sides: dict[Phase, tuple[torch.nn.Module, NetworkConfig]] = {

@@ -6,22 +6,24 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import os
 import secrets
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
 
+from ganbench import registry
 from ganbench.api.config import EvaluationConfig, Json, PluginSpec
 from ganbench.api.data import DatasetInfo, Samples, Split
 from ganbench.api.dataset import Dataset
 from ganbench.api.extractor import Extractor, FeatureExtractor, Features
+from ganbench.api.metric import Metric
+from ganbench.api.plugin import Kind, Plugin
 from ganbench.errors import DataError
-from ganbench.seeds import derive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +32,30 @@ class Named:
 
     spec: PluginSpec  # with all options
     source: str  # digest of its source code
+
+
+def named(kind: Kind, name: str, plugin: Plugin) -> Named:
+    """A plugin with all its options and the digest of its source."""
+    spec = PluginSpec(name=name, options=registry.options(plugin))
+    return Named(spec=spec, source=registry.source_digest(registry.find(kind, name)))
+
+
+def real_images(
+    dataset: PluginSpec, config: EvaluationConfig, *, device: torch.device, cache: Path, say: Callable[[str], None]
+) -> RealImagesOf:
+    """The real side that a suite names. Reads nothing yet."""
+    dataset_plugin = cast(Dataset, registry.make("dataset", dataset))
+    extractor = cast(Extractor, registry.make("extractor", config.extractor))
+    return RealImagesOf(
+        dataset_plugin=dataset_plugin,
+        named=named("dataset", dataset.name, dataset_plugin),
+        extractor_plugin=extractor,
+        extractor=named("extractor", config.extractor.name, extractor),
+        config=config,
+        device=device,
+        cache=cache,
+        say=say,
+    )
 
 
 @dataclass(kw_only=True)
@@ -111,19 +137,33 @@ class RealImagesOf:
             logits = torch.from_numpy(arrays["logits"]) if "logits" in arrays else None
             return Features(pooled=torch.from_numpy(arrays["pooled"]), logits=logits)
 
+    def extractor_digest(self) -> str:
+        return digest_of(
+            {
+                "extractor": self.extractor.spec.name,
+                "options": self.extractor.spec.options,
+                "weights": self.extractor_plugin.digest(),
+                "source": self.extractor.source,
+            }
+        )
+
     def _extract(self, split: Split, count: int) -> Features:
         images = torch.from_numpy(self.samples(split).images[:count])
         images = images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
         size = self.config.batch_size
         parts = [self.network(images[i : i + size].to(self.device)) for i in range(0, count, size)]
         logits = [part.logits for part in parts if part.logits is not None]
-        return Features(
-            pooled=torch.cat([part.pooled for part in parts]), logits=torch.cat(logits) if logits else None
-        )
+        return Features(pooled=torch.cat([part.pooled for part in parts]), logits=torch.cat(logits) if logits else None)
 
-    # --- anything else a metric wants to keep --------------------------------------------------------
-    def for_metric(self, metric: Named) -> RealOfMetric:
-        return RealOfMetric(self, metric)
+    # --- metrics -----------------------------------------------------------------------------------
+    @functools.cached_property
+    def metrics(self) -> dict[str, Metric]:
+        """The metrics that the evaluation names."""
+        return {spec.name: cast(Metric, registry.make("metric", spec)) for spec in self.config.metrics}
+
+    def for_metric(self, name: str) -> RealOfMetric:
+        """This, with a place of its own in the cache for one metric."""
+        return RealOfMetric(self, named("metric", name, self.metrics[name]))
 
 
 class _Splits(dict[Split, Samples]):
@@ -145,6 +185,7 @@ class RealOfMetric:
         self._real, self._metric = real, metric
         self.info, self.dataset, self.config, self.device = real.info, real.dataset, real.config, real.device
         self.samples, self.features, self.digest, self.say = real.samples, real.features, real.digest, real.say
+        self.extractor_digest = real.extractor_digest
 
     def cached(self, key: dict[str, Json], make: Callable[[Path], None]) -> Path:
         whole: dict[str, Json] = {"metric": self._metric.spec.name, "source": self._metric.source, "key": key}
@@ -207,5 +248,5 @@ def load_samples(folder: Path) -> Samples | None:
             return samples
     except (OSError, ValueError, KeyError, TypeError, EOFError):
         pass
-    os.replace(folder, folder.with_name(f"{folder.name}.{derive(0, str(folder), secrets.token_hex(4))}.corrupt"))
+    folder.replace(folder.with_name(f"{folder.name}.{secrets.token_hex(4)}.corrupt"))
     return None

@@ -96,14 +96,12 @@ class Finding:
 # --- scores --------------------------------------------------------------------------------------
 def score(values: Iterable[float], ratio: bool) -> float:
     """The score of a run over its window, or of a level over its runs: geometric mean for ratios, else plain mean."""
-    values = sorted(values)  # so that the sum does not depend on the order of rows
+    values = list(values)
     if not values:
         raise ValueError("a score needs at least one value")
-    if not ratio:
-        return math.fsum(values) / len(values)
-    if values[0] <= 0:
-        raise ValueError(f"a ratio metric must be above 0, not {values[0]}")
-    return math.exp(math.fsum(map(math.log, values)) / len(values))
+    if ratio and min(values) <= 0:
+        raise ValueError(f"a ratio metric must be above 0, not {min(values)}")
+    return math.exp(_mean(_scaled(values, ratio))) if ratio else _mean(values)
 
 
 def look_level(top_up: int | None) -> float:
@@ -115,7 +113,7 @@ def pooled_sd(groups: Iterable[Sequence[float]], ratio: bool) -> float | None:
     """Spread between seeds within levels, on the scale of the test; None without two seeds anywhere."""
     pairs = [(_variance(_scaled(scores, ratio)), len(scores) - 1) for scores in groups if len(scores) > 1]
     df = sum(d for _, d in pairs)
-    return math.sqrt(math.fsum(sorted(v * d for v, d in pairs)) / df) if df else None
+    return math.sqrt(math.fsum(v * d for v, d in pairs) / df) if df else None
 
 
 def probability_better(level: Outcomes, baseline: Outcomes, lower_is_better: bool = True) -> float | None:
@@ -349,10 +347,11 @@ def _seedless(outcomes: Outcomes) -> bool:
 
 
 def _scaled(scores: Sequence[float], ratio: bool) -> list[float]:
-    return sorted(map(math.log, scores)) if ratio else sorted(scores)
+    return [math.log(s) for s in scores] if ratio else list(scores)
 
 
 def _mean(values: Sequence[float]) -> float:
+    # fsum is exact, so the order of rows cannot change a bit.
     return math.fsum(values) / len(values)
 
 

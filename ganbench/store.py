@@ -6,141 +6,34 @@ result.json is written last: its existence means that the cell is over.
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import functools
 import hashlib
 import io
 import json
-import math
 import os
-import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from ganbench.api.cell import Cell, Provenance, RunResult
 from ganbench.api.config import Json, RunOptions
 from ganbench.errors import StoreError
+from ganbench.files import (
+    append_line,
+    plain,
+    read_json,
+    read_lines,
+    replace_lines,
+    set_aside,
+    typed,
+    write_atomic,
+    write_json,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA = 1  # of result.json and plan.json; newer ones are refused, older ones are read
-T = TypeVar("T")
-
-
-# --- durable files ---------------------------------------------------------------------------------
-def write_atomic(path: Path, content: bytes) -> None:
-    """The old file or the new one, never half of either, also when the power fails."""
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
-    try:
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise StoreError(f"{path}: cannot be written ({error.strerror or error}); {len(content)} bytes") from error
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename durable; file systems that cannot sync a folder are left to themselves."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """NaN and infinity never appear in a JSON file: they become null."""
-    write_atomic(path, (json.dumps(plain(value), indent=1, allow_nan=False) + "\n").encode())
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """The object in a JSON file; None when it is absent. A corrupt one is set aside as `*.corrupt` and counts as
-    absent."""
-    try:
-        value = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except (ValueError, RecursionError):
-        set_aside(path)
-        return None
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be read ({error.strerror or error})") from error
-    if not isinstance(value, dict):
-        set_aside(path)
-        return None
-    return value
-
-
-def set_aside(path: Path) -> None:
-    with contextlib.suppress(OSError):
-        path.replace(path.with_name(path.name + ".corrupt"))
-
-
-def append_line(path: Path, record: Mapping[str, Json], *, sync: bool = False) -> None:
-    """One line of JSON, in one write."""
-    line = (json.dumps(plain(record), allow_nan=False) + "\n").encode()
-    try:
-        with path.open("ab") as file:
-            file.write(line)
-            if sync:
-                file.flush()
-                os.fsync(file.fileno())
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be written ({error.strerror or error})") from error
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The records of a .jsonl file, up to the first line that is cut or corrupt."""
-    records: list[dict[str, Any]] = []
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return records
-    for line in content.split(b"\n"):
-        try:
-            record = json.loads(line)
-        except ValueError:
-            break
-        if not isinstance(record, dict):
-            break
-        records.append(record)
-    return records
-
-
-def plain(value: Any) -> Any:
-    """Records and tuples as JSON; numbers that are not finite as None."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
-
-
-def typed(record_type: type[T], value: Any) -> T:
-    """The record that `plain` was made of."""
-    return _adapter(record_type).validate_json(json.dumps(value))  # type: ignore[no-any-return]
-
-
-@functools.cache
-def _adapter(record_type: type) -> Any:
-    from pydantic import TypeAdapter  # 0.2 s, which --help need not wait for
-
-    return TypeAdapter(record_type)
 
 
 # --- one cell --------------------------------------------------------------------------------------
@@ -203,18 +96,12 @@ class CellFolder:
         return read_lines(self.path / "snapshots.jsonl")
 
     def replace_snapshots(self, records: Iterable[Mapping[str, Json]]) -> None:
-        self._replace_lines("snapshots.jsonl", records)
+        replace_lines(self.path / "snapshots.jsonl", records)
 
     def rewind(self, step: int, snapshots: int) -> None:
         """Forget what was written after a checkpoint: history beyond its step, and all but so many snapshots."""
-        self._replace_lines("history.jsonl", [r for r in self.history() if r.get("step", 0) <= step])
-        self._replace_lines("snapshots.jsonl", self.snapshots()[:snapshots])
-
-    def _replace_lines(self, name: str, records: Iterable[Mapping[str, Json]]) -> None:
-        content = b"".join((json.dumps(plain(r), allow_nan=False) + "\n").encode() for r in records)
-        path = self.path / name
-        if (path.read_bytes() if path.exists() else b"") != content:
-            write_atomic(path, content)
+        replace_lines(self.path / "history.jsonl", [r for r in self.history() if r.get("step", 0) <= step])
+        replace_lines(self.path / "snapshots.jsonl", self.snapshots()[:snapshots])
 
     def write_progress(self, record: Mapping[str, Json]) -> None:
         """What `ganbench status` and the progress bar show; it may be lost, so it is not synced."""

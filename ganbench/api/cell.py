@@ -84,6 +84,7 @@ class RunResult:
     protocol: dict[str, Json] = field(default_factory=dict)  # how it was measured; compared before rows are mixed
     notes: dict[str, Json] = field(default_factory=dict)  # floors and ceilings
     tables: dict[str, Json] = field(default_factory=dict)  # per metric: confusion matrices and the like
+    evaluation: str = ""  # digest of the evaluation and its plugins: when it differs, the cell is scored again
     schema: int = 1
 
 
@@ -92,9 +93,10 @@ class Provenance:
     """Where a result came from: compared on every run, so that a changed plugin or data set makes it stale."""
 
     ganbench: str
-    versions: dict[str, str]  # python, torch, torchvision, numpy, torch-fidelity
+    versions: dict[str, str]  # python, torch, ...
     plugins: dict[str, dict[str, str]]  # "trick/top_k" -> {distribution, version, digest}
     dataset: str  # digest of the training split
+    extractor: str  # digest of its weights
     device: str
     git_commit: str | None = None
     started: str = ""  # ISO 8601, UTC

@@ -64,7 +64,7 @@ class Real(Protocol):
         ...
 
     def extractor_digest(self) -> str:
-        """sha256 of the extractor: weights, options and source. With the images and `config.resize`, it fixes features."""
+        """sha256 of the extractor: weights, options, source. With images and `config.resize`, it fixes the features."""
         ...
 
     def cached(self, key: dict[str, Json], make: Callable[[Path], None]) -> Path:

@@ -43,7 +43,7 @@ class Summary:
     suite: Suite
     rows: pd.DataFrame  # table.csv: one row per cell and seed
     effects: list[Effect]
-    keys: list[MetricKey]  # metrics, in the suite's order
+    keys: list[MetricKey]  # metrics, in the suite's order; their titles name the protocol
     protocol: dict[str, Json]
     notes: dict[str, Json] = field(default_factory=dict)  # floors and ceilings
     answer: str = ""  # one sentence that answers the suite's question
@@ -52,3 +52,5 @@ class Summary:
     planned: int = 0  # cells that the suite asks for
     finished: int = 0
     footer: list[str] = field(default_factory=list)  # how the numbers were made, a line each
+    # Of each row, the (axis, level) of its effects: the names of combinations too; ("", "baseline") of the baseline.
+    row_levels: list[tuple[str, str]] = field(default_factory=list)

@@ -46,7 +46,7 @@ def adapter(record: Any) -> Any:
     return TypeAdapter(record)
 
 
-def show(value: Json) -> str:
+def show(value: object) -> str:
     """A value in a message: on one line, printable, not too long."""
     text = json.dumps(value)
     return text if len(text) <= 60 else text[:57] + "..."

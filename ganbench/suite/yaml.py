@@ -7,8 +7,6 @@ size, depth and expansion are bounded. PyYAML does the parsing only: events with
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any
 import yaml
 
 from ganbench.api.config import Json
+from ganbench.suite.scalars import clean, plain_scalar
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 50
@@ -52,8 +51,9 @@ class Problem:
 class Node:
     """A value with its place in the text. Mappings keep the places of their keys; all keys are text, as written."""
 
-    value: None | bool | int | float | str | list[Node] | dict[str, Node]
+    value: bool | int | float | str | list[Node] | dict[str, Node] | None
     mark: Mark
+    text: str = ""  # of a scalar, as written
     keys: dict[str, Mark] = field(default_factory=dict)
     size: int = 1  # nodes in it, aliases expanded
     depth: int = 1
@@ -70,12 +70,11 @@ class Node:
 def node_of(value: Json, mark: Mark) -> Node:
     """A plain value as a node, all of it at one place."""
     if isinstance(value, dict):
-        return Node(
-            value={key: node_of(v, mark) for key, v in value.items()}, mark=mark, keys=dict.fromkeys(value, mark)
-        )
+        nodes = {key: node_of(item, mark) for key, item in value.items()}
+        return Node(value=nodes, mark=mark, keys=dict.fromkeys(value, mark))
     if isinstance(value, list):
-        return Node(value=[node_of(v, mark) for v in value], mark=mark)
-    return Node(value=value, mark=mark)
+        return Node(value=[node_of(item, mark) for item in value], mark=mark)
+    return Node(value=value, mark=mark, text=value if isinstance(value, str) else str(value))
 
 
 def printable(text: str) -> str:
@@ -112,6 +111,21 @@ class _Stop(Exception):
     """The document cannot be followed any further; its problem is recorded."""
 
 
+class _Slip(Exception):
+    """PyYAML stumbled over the text, in a way that it does not report as an error in the text."""
+
+
+def _events(loader: Any) -> Iterator[Any]:
+    while True:
+        try:
+            event = loader.get_event()
+        except (ValueError, OverflowError, TypeError, LookupError, AttributeError) as error:
+            raise _Slip(str(error)) from error
+        if event is None:
+            return
+        yield event
+
+
 class _Builder:
     """Makes nodes of PyYAML's events, and collects what is wrong on the way."""
 
@@ -126,8 +140,7 @@ class _Builder:
         node = None
         try:
             loader = yaml.BaseLoader(text)
-            events = iter(loader.get_event, None)
-            node = self.document(events)
+            node = self.document(_events(loader))
         except _Stop:
             return None, self.problems
         except yaml.MarkedYAMLError as error:
@@ -138,15 +151,8 @@ class _Builder:
             place = self.at(before.count("\n"), len(before) - before.rfind("\n") - 1)
             self.add(place, f"the character U+{ord(str(text[error.position])):04X} is not allowed in YAML")
             return None, self.problems
-        except (
-            ValueError,
-            OverflowError,
-            TypeError,
-            LookupError,
-            AttributeError,
-        ) as error:  # slips of PyYAML's scanner
-            mark = loader.get_mark() if loader else None
-            self.syntax(f"not YAML ({error})", mark, text)
+        except _Slip as error:
+            self.syntax(f"not YAML ({error})", loader.get_mark() if loader else None, text)
             return None, self.problems
         if node.size > MAX_NODES:
             self.add(node.mark, f"more than {MAX_NODES:,} values once aliases are expanded")
@@ -257,13 +263,13 @@ class _Builder:
     def key(self, event: Any, events: Iterator[Any], depth: int) -> str | None:
         """Keys are text, as written: `16`, `on` and `1e-3` are names of levels."""
         if isinstance(event, yaml.ScalarEvent) and event.tag is None and event.anchor is None:
-            if len(event.value) <= 200 and _clean(event.value):
+            if len(event.value) <= 200 and clean(event.value):
                 return str(event.value)
             self.add(self.mark(event), "a key is at most 200 characters long and has no control characters")
             return None
         self.add(self.mark(event), "a key must be plain text, without anchor, alias or tag")
-        if not isinstance(event, yaml.ScalarEvent):
-            self.node(event, events, depth + 1)
+        if not isinstance(event, yaml.ScalarEvent | yaml.AliasEvent):
+            raise _Stop
         return None
 
     # --- merge keys --------------------------------------------------------------------------
@@ -292,55 +298,10 @@ class _Builder:
     # --- scalars -----------------------------------------------------------------------------
     def scalar(self, event: Any, mark: Mark) -> Node:
         text = event.value
-        if not _clean(text):
+        if not clean(text):
             self.add(mark, "text with control characters or half of a surrogate pair")
             return Node(value="?", mark=mark)
-        if event.style is not None:  # quoted or block
-            return Node(value=text, mark=mark)
-        value, hint = plain_scalar(text)
+        value, hint = plain_scalar(text) if event.style is None else (text, None)  # else quoted or block
         if hint:
             self.add(mark, hint)
-        return Node(value=value, mark=mark)
-
-
-def _clean(text: str) -> bool:
-    return not any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\t\n" for c in text)
-
-
-_INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_DOUBTFUL = {
-    r"[-+]?0[0-9]+": "is octal to some and decimal to others: write {decimal}, or quote it if it is text",
-    r"[-+]?0[0-9_]+\.[0-9_.eE+-]*": "has leading zeros: write it without them, or quote it if it is text",
-    r"[-+]?0[xob][0-9a-fA-F_]+": "is not decimal: write {decimal}, or quote it if it is text",
-    r"[-+]?[0-9]+(_[0-9]+)+(\.[0-9_]*)?([eE][-+]?[0-9]+)?": "has _ in it: write {plain}, or quote it if it is text",
-    r"[-+]?[0-9]+(:[0-9]{1,2})+(\.[0-9]*)?": "is a time to some and a number to others: quote it if it is text",
-    r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].*)?": "is a date to some: quote it if it is text",
-    r"[-+]?\.(inf|Inf|INF|nan|NaN|NAN)": "is no finite number",
-}
-
-
-def plain_scalar(text: str) -> tuple[None | bool | int | float | str, str | None]:
-    """The value of an unquoted scalar by the core rules of YAML 1.2, and what is wrong with it."""
-    if text in ("", "~", "null", "Null", "NULL"):
-        return None, None
-    if text in ("true", "True", "TRUE", "false", "False", "FALSE"):
-        return text.lower() == "true", None
-    if _INT.fullmatch(text):
-        if len(text) > 18:
-            return 1, f"{text[:20]}... is too large a number"
-        return int(text), None
-    if _FLOAT.fullmatch(text):
-        number = float(text)
-        return (number, None) if abs(number) < float("inf") else (1.0, f"{text} is too large a number")
-    for pattern, hint in _DOUBTFUL.items():
-        if re.fullmatch(pattern, text, flags=re.DOTALL):
-            return text, f"{text} {hint.format(plain=text.replace('_', ''), decimal=_decimal(text))}"
-    return text, None
-
-
-def _decimal(text: str) -> str:
-    try:
-        return str(int(text.replace("_", ""), 0 if text.lstrip("+-")[1:2].isalpha() else 10))
-    except ValueError:
-        return "it in decimal"
+        return Node(value=value, mark=mark, text=text, size=1 + len(text) // 100)  # long texts are aliased, too

@@ -1,4 +1,4 @@
-"""Real images for training and sampling: uint8 in memory, each batch a pure function of (seed, step, update, domain)."""
+"""Real images in memory as uint8, each batch a pure function of (seed, step, update, domain)."""
 
 from __future__ import annotations
 

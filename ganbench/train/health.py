@@ -36,14 +36,6 @@ def first_not_finite(network: nn.Module) -> str | None:
     return next(name for name, t in tensors if not bool(t.isfinite().all()))
 
 
-def mean_distance(points: Tensor, pairs: int = 1000, seed: int = 0) -> float:
-    """Mean Euclidean distance of random pairs of rows of `points` [N, F]."""
-    rng = torch.Generator().manual_seed(seed)
-    a, b = torch.randint(len(points), (2, pairs), generator=rng)
-    apart = a != b
-    return float((points[a[apart]].float() - points[b[apart]].float()).norm(dim=1).mean())
-
-
 def collapsed(diversity: Sequence[float]) -> bool:
     """Whether no diversity is left in the score window: the ratio is below the threshold in all its evaluations."""
     return bool(diversity) and all(ratio < COLLAPSED_BELOW for ratio in diversity)

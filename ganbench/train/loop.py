@@ -54,13 +54,14 @@ def train(
     log_every: int,
     log: Callable[[dict[str, Json]], None],
     heartbeat: Callable[[Training], None],
-    checkpoint: Callable[[], None],
+    checkpoint: Callable[[bool], None],
 ) -> Iterator[Evaluation]:
     """Train until the budget is used up, yielding at each evaluation point.
 
     `log` gets one record per log interval, with the mean of every loss term over it. `heartbeat` is called after every
-    step and must be cheap; it may raise Interrupted. `checkpoint` is called after every evaluation and log line; it
-    decides whether it is time to save. Several points that fall on one step are evaluated once, as the last of them.
+    step and must be cheap; it may raise Interrupted. `checkpoint` is called after every evaluation (with True) and
+    every log line (with False: save if it is time to). Several points that fall on one step are evaluated once, as the
+    last of them.
     """
     stuck_at = (-1.0, 0)
     while True:
@@ -70,7 +71,7 @@ def train(
             check_networks(training.step, training.networks)
             yield max(due, key=lambda point: (point.window, point.fraction))
             progress.evaluated += len(due)
-            checkpoint()
+            checkpoint(True)
         if training.progress >= 1.0:
             return
 
@@ -94,7 +95,7 @@ def train(
             record = flush(training, progress)
             log(record)
             check_terms(training.step, {name: v for name, v in record.items() if isinstance(v, float) and "/" in name})
-            checkpoint()
+            checkpoint(False)
         heartbeat(training)
 
         # --- a procedure that does not use up its budget would run for ever -----------------------

@@ -57,11 +57,11 @@ def scenes(held_out: bool) -> list[Ints]:
 
 @dataclass(frozen=True, kw_only=True)
 class Blocks(Dataset):
-    """Procedural scenes of 1 to 3 shaded objects, 8 colours x 3 shapes as 24 flags, after i-CLEVR (El-Nouby et al., 2019).
+    """Procedural scenes of 1 to 3 shaded objects, labelled by 24 flags, after i-CLEVR (El-Nouby et al., 2019).
 
-    Image number i of a split depends on (seed, split, i) alone, to the bit, on every machine. The objects of a scene
-    differ in class. About 6 % of the sets of two and three classes never occur in `train` and `held_out`; they make the
-    split `conditions`.
+    The flags are 8 colours x 3 shapes; the objects of a scene differ in class. Image number i of a split depends on
+    (seed, split, i) alone, to the bit, on every machine. About 6 % of the sets of two and three classes never occur in
+    `train` and `held_out`; they make the split `conditions`.
     """
 
     size: Literal[16, 32, 64, 128] = 32  # side in pixels

@@ -43,7 +43,7 @@ class Cifar10(Dataset):
             self._find()
         try:
             with warnings.catch_warnings():
-                # The pickles were written by Python 2's numpy, in a form that numpy 2.4 begins to complain about.
+                # The pickles were written by Python 2's numpy, in a form that numpy 2.4.0 to 2.4.4 complain about.
                 warnings.simplefilter("ignore", np.exceptions.VisibleDeprecationWarning)
                 data = CIFAR10(str(self._root()), train=split == "train", download=self.download)
         except (RuntimeError, OSError) as error:

@@ -93,8 +93,8 @@ class Canvas:
 
 
 def render(size: int, count: int, draw: Callable[[Ints], Canvas]) -> npt.NDArray[np.uint8]:
-    """Images 0 .. count - 1, where `draw(index)` paints those with the numbers `index`; in chunks that fit the processor's
-    cache, so that memory stays bounded at any size."""
+    """Images 0 .. count - 1, where `draw(index)` paints those with the numbers `index`: in chunks that fit the
+    processor's cache, so that memory stays bounded at any size."""
     images = np.empty((count, 3, size, size), np.uint8)
     chunk = max(1, 2**15 // size**2)
     for start in range(0, count, chunk):

@@ -51,7 +51,7 @@ class ImageFolder(Dataset):
     def __post_init__(self) -> None:
         if self.size < 1 or self.held_out < 0 or (self.held_out >= 1 and self.held_out != int(self.held_out)):
             raise ValueError(
-                "image_folder needs size >= 1 and held_out as a share in [0, 1) or a whole number, "
+                "size must be at least 1, and held_out a share in [0, 1) or a whole number, "
                 f"not {self.size} and {self.held_out}"
             )
 

@@ -50,7 +50,8 @@ def bounds(
     """
     config = real.config
     split: Split = "held_out" if config.reference == "train" else "train"
-    available = real.info.counts.get(split, 0)
+    # Counted in the images themselves: `info` may promise files that turned out to be broken.
+    available = len(real.samples(split)) if real.info.counts.get(split, 0) else 0
     notes: dict[str, Json] = {}
     for suffix, wanted in (("", config.images), ("_last", config.final_images)):
         count = min(wanted, available)
@@ -66,8 +67,9 @@ def _scores(
     real: Real, split: Split, count: int, options: dict[str, Json], score: Callable[[Features], dict[str, float]]
 ) -> dict[str, float]:
     def make(path: Path) -> None:
-        real.say(f"scoring {count} real images of the split {split}")
-        path.write_text(json.dumps(score(real.features(split, count))))
+        real.say(f"scoring {count} real images ({split.replace('_', ' ')})")
+        most = max(real.config.images, real.config.final_images)  # extracted once for both numbers of images
+        path.write_text(json.dumps(score(real.features(split, most).rows(0, count))))
 
     key: dict[str, Json] = {"split": split, "split_data": real.digest(split), "split_count": count, "options": options}
     scores: dict[str, float] = json.loads(real.cached(identity(real) | key, make).read_text())

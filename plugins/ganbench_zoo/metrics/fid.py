@@ -30,7 +30,7 @@ class FID(Metric):
         split, count = real.config.reference, real.config.reference_images
 
         def make(path: Path) -> None:
-            real.say(f"mean and covariance of the real images' features (split {split})")
+            real.say(f"mean and covariance of the real images' features ({split.replace('_', ' ')})")
             gaussian(real.features(split, count).pooled).save(path)
 
         # Read again even when just made: a score must not depend on who filled the cache.

@@ -24,7 +24,7 @@ class InceptionScore(Metric):
 
     def __post_init__(self) -> None:
         if self.splits < 1:
-            raise ValueError(f"inception_score needs splits >= 1, not {self.splits}")
+            raise ValueError(f"splits must be >= 1, not {self.splits}")
 
     def keys(self, info: DatasetInfo) -> list[MetricKey]:
         return [

@@ -19,12 +19,12 @@ class KID(Metric):
 
     needs_features: ClassVar[bool] = True
 
-    subsets: int = 100  # random subsets to average over, >= 1; each costs about 0.1 s on one CPU core
+    subsets: int = 100  # random subsets to average over, >= 1; each costs about 0.05 s on one CPU core
     subset_size: int = 1000  # images in each, >= 2; fewer where there are fewer
 
     def __post_init__(self) -> None:
         if self.subsets < 1 or self.subset_size < 2:
-            raise ValueError(f"kid needs subsets >= 1 and subset_size >= 2, not {self.subsets} and {self.subset_size}")
+            raise ValueError(f"subsets must be >= 1 and subset_size >= 2, not {self.subsets} and {self.subset_size}")
 
     def keys(self, info: DatasetInfo) -> list[MetricKey]:
         return [MetricKey(name="kid", direction="lower", scale="difference", margin=0.005, title="KID")]

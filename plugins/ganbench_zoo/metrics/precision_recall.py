@@ -25,9 +25,7 @@ class PrecisionRecall(Metric):
 
     def __post_init__(self) -> None:
         if self.neighbours < 1 or self.limit <= self.neighbours:
-            raise ValueError(
-                f"precision_recall needs neighbours >= 1 and limit > neighbours, not {self.neighbours} and {self.limit}"
-            )
+            raise ValueError(f"neighbours must be >= 1 and limit > neighbours, not {self.neighbours} and {self.limit}")
 
     def keys(self, info: DatasetInfo) -> list[MetricKey]:
         return [

@@ -23,6 +23,10 @@ class AuxiliaryClassifier(Trick):
     labels: dict[str, float] = field(default_factory=dict)  # name -> weight, > 0; empty: all labels of the data set, 1
     on_fakes_in_d: bool = False  # whether D learns to classify fakes, too
 
+    def __post_init__(self) -> None:
+        if any(weight <= 0 for weight in self.labels.values()):
+            raise ValueError("the weights of labels must be above 0")
+
     def conflict(self, parts: Parts) -> str | None:
         known = parts.info.labels
         if not known:
@@ -31,8 +35,6 @@ class AuxiliaryClassifier(Trick):
             return f"auxiliary_classifier: the dataset has no label {missing[0]}; it has {', '.join(sorted(known))}"
         if values := [name for name in weights(self.labels, known) if known[name].kind == "value"]:
             return f"auxiliary_classifier names classes and flags; {values[0]} is a value: choose others with `labels`"
-        if any(weight <= 0 for weight in self.labels.values()):
-            return "auxiliary_classifier needs weights above 0"
         if "discriminator.heads" not in parts.architecture.obeys:
             return (
                 "auxiliary_classifier needs extra outputs of D, and the architecture "

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ganbench import Batch, Forward, Moment, Parts, Trick
+from ganbench import Batch, Forward, Moment, Trick
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,10 +32,9 @@ class GradientPenalty(Trick):
     weight: float = 10.0  # > 0
     every: int = 1  # in every so manieth step only, with that multiple of the weight (lazy: Karras et al., 2020); >= 1
 
-    def conflict(self, parts: Parts) -> str | None:
+    def __post_init__(self) -> None:
         if self.target < 0 or self.weight <= 0 or self.every < 1:
-            return "gradient_penalty needs target >= 0, weight > 0 and every >= 1"
-        return None
+            raise ValueError("target must be at least 0, weight above 0, and every at least 1")
 
     def extra_loss(self, forward: Forward, moment: Moment) -> Tensor | None:
         # Where D's step is split, the penalty belongs to the half with the reals.
@@ -46,7 +45,8 @@ class GradientPenalty(Trick):
         scores = forward.discriminate(points, fp32=True).score()
         (slopes,) = torch.autograd.grad(scores.sum(), points.images, create_graph=True)
         norms = (slopes * moment.config.half_range).flatten(1).norm(dim=1)
-        return self.weight * self.every * (norms - self.target).square().mean()
+        penalty: Tensor = (norms - self.target).square().mean()
+        return self.weight * self.every * penalty
 
     def points(self, forward: Forward, moment: Moment) -> Batch:
         """Where the slope is measured."""

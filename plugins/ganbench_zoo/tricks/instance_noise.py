@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ganbench import Moment, Parts, Trick
+from ganbench import Moment, Trick
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,10 +16,9 @@ class InstanceNoise(Trick):
     std: float = 0.1  # at the start, as if images were in -1..1; > 0
     until: float = 1.0  # share of training after which there is none, in (0, 1]
 
-    def conflict(self, parts: Parts) -> str | None:
+    def __post_init__(self) -> None:
         if self.std <= 0 or not 0 < self.until <= 1:
-            return "instance_noise needs std > 0 and until in (0, 1]"
-        return None
+            raise ValueError("std must be above 0, and until above 0 and at most 1")
 
     def view(self, images: Tensor, moment: Moment) -> Tensor:
         std = self.std * moment.config.half_range * (1 - moment.progress / self.until)

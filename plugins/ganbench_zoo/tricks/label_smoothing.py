@@ -24,12 +24,16 @@ class LabelSmoothing(Trick):
     fake: Soft = 0.0  # stands for 0; the same
     phases: tuple[Literal["D", "G"], ...] = ("D",)  # whose labels are soft
 
+    def __post_init__(self) -> None:
+        for name, soft in (("real", self.real), ("fake", self.fake)):
+            if isinstance(soft, tuple) and soft[0] > soft[1]:
+                raise ValueError(f"{name} is a range from low to high, not from {soft[0]} to {soft[1]}")
+        if not self.phases:
+            raise ValueError("phases must name at least one of D and G")
+
     def conflict(self, parts: Parts) -> str | None:
         if not parts.loss.reads_labels:
             return f"label_smoothing changes target labels, which the loss {parts.config.loss.name} does not read"
-        for name, soft in (("real", self.real), ("fake", self.fake)):
-            if isinstance(soft, tuple) and soft[0] > soft[1]:
-                return f"label_smoothing: {name} is a range from low to high, not from {soft[0]} to {soft[1]}"
         return None
 
     def adjust_targets(self, targets: Targets, forward: Forward, moment: Moment) -> Targets:

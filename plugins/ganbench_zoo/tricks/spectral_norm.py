@@ -20,9 +20,13 @@ class SpectralNorm(Trick):
     networks: tuple[Literal["generator", "discriminator"], ...] = ("discriminator",)  # at least one
     power_iterations: int = 1  # per forward pass in training mode, >= 1
 
+    def __post_init__(self) -> None:
+        if not self.networks or len(set(self.networks)) < len(self.networks):
+            raise ValueError("networks must name one network, or both once")
+        if self.power_iterations < 1:
+            raise ValueError("power_iterations must be at least 1")
+
     def conflict(self, parts: Parts) -> str | None:
-        if not self.networks or self.power_iterations < 1:
-            return "spectral_norm needs at least one network and power_iterations >= 1"
         sides = {"generator": parts.config.generator, "discriminator": parts.config.discriminator}
         for name in self.networks:
             if sides[name].spectral_norm:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from ganbench import Forward, Moment, Parts, Targets, Trick
+from ganbench import Forward, Moment, Targets, Trick
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,10 +16,9 @@ class TopK(Trick):
     share: float = 0.5  # of the batch that is kept in the end, in (0, 1); 1 at the start
     until: float = 1.0  # share of training at which the fall ends, in (0, 1]
 
-    def conflict(self, parts: Parts) -> str | None:
+    def __post_init__(self) -> None:
         if not 0 < self.share < 1 or not 0 < self.until <= 1:
-            return "top_k needs share in (0, 1) and until in (0, 1]"
-        return None
+            raise ValueError("share must be between 0 and 1, and until above 0 and at most 1")
 
     def adjust_targets(self, targets: Targets, forward: Forward, moment: Moment) -> Targets:
         if moment.phase == "D" or forward.fake_output is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ganbench import DatasetInfo, Parts, RunConfig, Trick, change
+from ganbench import DatasetInfo, RunConfig, Trick, change
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,10 +14,9 @@ class TTUR(Trick):
     discriminator_lr: float = 4e-4  # > 0
     generator_lr: float = 1e-4  # > 0
 
-    def conflict(self, parts: Parts) -> str | None:
+    def __post_init__(self) -> None:
         if self.discriminator_lr <= 0 or self.generator_lr <= 0:
-            return "ttur needs learning rates above 0"
-        return None
+            raise ValueError("learning rates must be above 0")
 
     def configure(self, config: RunConfig, info: DatasetInfo) -> RunConfig:
         return change(

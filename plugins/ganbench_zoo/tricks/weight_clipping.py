@@ -16,9 +16,11 @@ class WeightClipping(Trick):
 
     limit: float = 0.01  # > 0
 
-    def conflict(self, parts: Parts) -> str | None:
+    def __post_init__(self) -> None:
         if self.limit <= 0:
-            return "weight_clipping needs a limit above 0"
+            raise ValueError("limit must be above 0")
+
+    def conflict(self, parts: Parts) -> str | None:
         normalised = [trick for trick in parts.tricks.values() if isinstance(trick, SpectralNorm)]
         if parts.config.discriminator.spectral_norm or any("discriminator" in trick.networks for trick in normalised):
             return "weight_clipping clips weights that spectral norm scales again, so the limit would hold for nothing"

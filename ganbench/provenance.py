@@ -1,0 +1,102 @@
+"""Where results come from: versions, plugins with their source digests, data, device, commit."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+from ganbench import device as devices
+from ganbench import registry
+from ganbench.api.cell import Cell, Provenance
+from ganbench.api.config import EvaluationConfig, PluginSpec, RunConfig, RunOptions
+from ganbench.api.plugin import Kind
+from ganbench.cache import RealImagesOf
+from ganbench.files import plain
+from ganbench.version import __version__
+
+PACKAGES = ("torch", "torchvision", "torch-fidelity", "numpy", "pillow")
+
+
+def provenance(cell: Cell, real: RealImagesOf, options: RunOptions) -> Provenance:
+    """Of a cell that starts now, in this process."""
+    return Provenance(
+        ganbench=__version__,
+        versions={"python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES},
+        plugins=plugin_digests(training_plugins(cell.config) + evaluation_plugins(cell.evaluation)),
+        dataset=real.digest("train"),
+        extractor=real.extractor_plugin.digest(),
+        device=devices.describe(real.device),
+        git_commit=git_commit(),
+        started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        options=options,
+    )
+
+
+def training_plugins(config: RunConfig) -> list[tuple[Kind, PluginSpec]]:
+    """Those that make the trained networks."""
+    single: list[tuple[Kind, PluginSpec]] = [
+        ("dataset", config.dataset),
+        ("architecture", config.architecture),
+        ("loss", config.loss),
+        ("procedure", config.procedure),
+    ]
+    return single + [("trick", spec) for spec in config.tricks]
+
+
+def evaluation_plugins(config: EvaluationConfig) -> list[tuple[Kind, PluginSpec]]:
+    """Those that judge them."""
+    return [("extractor", config.extractor), *(("metric", spec) for spec in config.metrics)]
+
+
+def plugin_digests(plugins: list[tuple[Kind, PluginSpec]]) -> dict[str, dict[str, str]]:
+    """`kind/name` -> its distribution, version and source digest; nothing is imported."""
+    found = {}
+    for kind, spec in plugins:
+        entry = registry.find(kind, spec.name)
+        found[f"{kind}/{spec.name}"] = {
+            "distribution": entry.distribution,
+            "version": entry.version,
+            "digest": registry.source_digest(entry),
+        }
+    return found
+
+
+def training_key(config: RunConfig, data: str) -> dict[str, str]:
+    """What must not change once a cell is trained, as it is now: source of its plugins, and its data."""
+    digests = {name: plugin["digest"] for name, plugin in plugin_digests(training_plugins(config)).items()}
+    return digests | {"data": data}
+
+
+def recorded_training_key(origin: Provenance) -> dict[str, str]:
+    """The same, as it was when the cell was trained."""
+    kinds = ("dataset/", "architecture/", "loss/", "procedure/", "trick/")
+    digests = {name: plugin["digest"] for name, plugin in origin.plugins.items() if name.startswith(kinds)}
+    return digests | {"data": origin.dataset}
+
+
+def evaluation_key(config: EvaluationConfig, weights: str) -> str:
+    """Digest of all that a score depends on besides the trained networks, as it is now."""
+    digests = {name: plugin["digest"] for name, plugin in plugin_digests(evaluation_plugins(config)).items()}
+    value = {"config": plain(config), "plugins": digests, "weights": weights}
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def git_commit() -> str | None:
+    """Of the folder that ganbench is run from, with `+` when it has uncommitted changes; None outside a repository."""
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"],
+            cwd=Path.cwd(),
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return described.stdout.strip() or None

@@ -1,0 +1,338 @@
+"""One cell: assemble -> (train a stretch -> evaluate)* -> result.
+
+The cell's folder holds all that is needed, and all that is left; started again, a cell continues where it stopped.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
+
+from ganbench import device as devices
+from ganbench import registry
+from ganbench.api.cell import Cell, Provenance, RunResult
+from ganbench.api.config import Json, RunOptions
+from ganbench.api.data import Data, Samples, rgb
+from ganbench.api.logger import Logger, LogWriter
+from ganbench.api.training import SamplingInputs, Training
+from ganbench.assemble import assemble
+from ganbench.cache import RealImagesOf, real_images
+from ganbench.errors import Interrupted, StoreError
+from ganbench.evaluate import Panel, evaluate, prepare_panel, run_scores
+from ganbench.phases import sample, sampling_inputs
+from ganbench.pictures import save_animation, save_grid
+from ganbench.provenance import evaluation_key, provenance, recorded_training_key
+from ganbench.seeds import derive
+from ganbench.store import CellFolder
+from ganbench.train.data import RealImages, balanced
+from ganbench.train.health import collapsed
+from ganbench.train.loop import Evaluation, Progress, restore, save, schedule, train
+
+GRID_IMAGES = 64  # of the fixed latents, kept at every evaluation
+
+
+@dataclass(kw_only=True)
+class StopSwitch:
+    """Set by a signal; the run saves and stops at the next step."""
+
+    reason: str = ""
+
+    def check(self) -> None:
+        if self.reason:
+            raise Interrupted(self.reason)
+
+
+def run_cell(folder: CellFolder, stop: StopSwitch | None = None) -> RunResult:
+    """Train and evaluate the cell of a folder, or go on with it; returns the result, which the caller saves.
+
+    Raises Diverged and Interrupted (after saving), and whatever a plugin raises.
+    """
+    cell, options, cache = folder.read_config()
+    run = CellRun.open(cell, folder, options, cache, stop or StopSwitch())
+    earlier = folder.read_provenance()
+    if earlier is not None and recorded_training_key(earlier) != recorded_training_key(run.origin):
+        print("the plugins or the data have changed since this cell was begun: starting over")
+        folder.forget()
+    folder.write_provenance(run.origin)
+    run.resume()
+    return run.finish()
+
+
+@dataclass(kw_only=True)
+class CellRun:
+    """A cell's training, its judges and its files."""
+
+    cell: Cell
+    folder: CellFolder
+    options: RunOptions
+    stop: StopSwitch
+    origin: Provenance
+    training: Training
+    data: RealImages
+    panel: Panel
+    streams: Mapping[str, Data]  # whose labels sampled images are given
+    grid_inputs: SamplingInputs
+    loggers: list[LogWriter]
+    progress: Progress = field(default_factory=Progress)
+    last_record: dict[str, Json] = field(default_factory=dict)
+    last_metrics: dict[str, float] = field(default_factory=dict)
+    saved_at: float = field(default_factory=time.monotonic)
+    alive_at: float = 0.0
+
+    @classmethod
+    def open(cls, cell: Cell, folder: CellFolder, options: RunOptions, cache: Path, stop: StopSwitch) -> CellRun:
+        """Everything that can fail cheaply fails here: plugins, conflicts, weights, data."""
+        device = devices.pick(options.device)
+        devices.configure(device, cell.config.training.threads, options.deterministic)
+        real = real_images(cell.config.dataset, cell.evaluation, device=device, cache=cache, say=print)
+        training = assemble(cell, device)
+        streams = sampling_streams(training, real)
+        return cls(
+            cell=cell,
+            folder=folder,
+            options=options,
+            stop=stop,
+            origin=provenance(cell, real, options),
+            training=training,
+            data=real_data(training, real.samples("train"), training.seed),
+            panel=prepare_panel(real.metrics, real, lambda: real.network),
+            streams=streams,
+            grid_inputs=sampling_inputs(training, GRID_IMAGES, streams["data"], "grid"),
+            loggers=[cast(Logger, registry.make("logger", spec)).open(cell, folder.path) for spec in options.loggers],
+        )
+
+    def resume(self) -> None:
+        """Continue from the newest whole checkpoint; what was written after it is forgotten and done again."""
+        state = self.folder.load_checkpoint()
+        if state is None:
+            self.folder.rewind(step=-1, snapshots=0)
+            return
+        restore(self.training, self.progress, state)
+        self.folder.rewind(step=self.training.step, snapshots=state["snapshots"])
+        print(f"resumed at step {self.training.step}")
+
+    # --- the run -------------------------------------------------------------------------------------
+    def finish(self) -> RunResult:
+        """Train to the end of the budget, evaluating on the way."""
+        points = schedule(self.cell.evaluation.curve_fractions(), self.cell.evaluation.window_fractions())
+        try:
+            for point in train(
+                self.training,
+                self.data,
+                points,
+                self.progress,
+                log_every=self.options.log_every,
+                log=self.log,
+                heartbeat=self.heartbeat,
+                checkpoint=self.checkpoint,
+            ):
+                self.evaluate(point)
+        except Interrupted:
+            self.save_checkpoint()
+            raise
+        finally:
+            for logger in self.loggers:
+                logger.close()
+        frames = [self.grid_path(s["step"]) for s in self.folder.snapshots()]
+        save_animation([frame for frame in dict.fromkeys(frames) if frame.exists()], self.folder.animation)
+        return self.result()
+
+    def evaluate(self, point: Evaluation) -> None:
+        """One pause of the loop: the grid of fixed latents, the generator for later re-scoring, and all metrics."""
+        config, grid = self.cell.evaluation, self.grid_path(self.training.step)
+        made = sample(
+            self.training, self.grid_inputs, purpose="grid", weights=config.weights, batch_norm=config.batch_norm
+        )
+        save_grid(rgb(made), grid)
+        kept = self.keep_generator() if self.options.keep_generators else ""
+        for record in self.measure(point, kept):
+            self.folder.append_snapshot(record)
+            for logger in self.loggers:
+                logger.snapshot(record)
+        for logger in self.loggers:
+            logger.images(self.training.step, grid)
+
+    def measure(self, point: Evaluation, generator: str) -> list[dict[str, Json]]:
+        """The snapshot of an evaluation; the last one of a run has a larger one beside it (`final_images`)."""
+        config, training = self.cell.evaluation, self.training
+        rounds = [(config.images, point.last and config.final_images == config.images)]
+        if point.last and config.final_images != config.images:
+            rounds.append((config.final_images, True))
+        records: list[dict[str, Json]] = []
+        for count, final in rounds:
+            started = time.monotonic()
+            scores = evaluate(training, self.panel, self.streams, count=count, final=final, check=self.check_evaluation)
+            self.last_metrics = scores.metrics
+            records.append(
+                {
+                    "step": training.step,
+                    "fraction": point.fraction,
+                    "progress": training.progress,
+                    "images_seen": training.images_seen,
+                    "d_updates": training.updates["D"],
+                    "g_updates": training.updates["G"],
+                    "window": point.window and count == config.images,
+                    "final": final,
+                    "images": count,
+                    "metrics": dict(scores.metrics),
+                    "diversity": scores.diversity,
+                    "generator": generator if not records else "",
+                    "tables": scores.tables,
+                    "seconds": round(training.seconds, 3),
+                    "evaluation_seconds": round(time.monotonic() - started, 3),
+                }
+            )
+        return records
+
+    def keep_generator(self) -> str:
+        kept = {name: net.state_dict() for name, net in self.training.networks.items() if name != "discriminator"}
+        return self.folder.save_generator(self.training.step, kept)
+
+    def grid_path(self, step: int) -> Path:
+        return self.folder.samples / f"{step:08d}.webp"
+
+    def result(self) -> RunResult:
+        """The result of a cell that has reached the end of its budget, from what its snapshots say."""
+        snapshots = self.folder.snapshots()
+        window = [s for s in snapshots if s["window"]]
+        last = next(s for s in reversed(snapshots) if s["final"])
+        diversity = [s["diversity"] for s in window]
+        lost = collapsed(diversity)
+        return RunResult(
+            status="collapsed" if lost else "done",
+            reason=f"no diversity left: {diversity[-1]:.3f} of that of the real images" if lost else "",
+            metrics=run_scores(
+                [s["metrics"] for s in window], [s["metrics"] for s in snapshots], last["metrics"], self.panel.keys
+            ),
+            updates={"d": self.training.updates["D"], "g": self.training.updates["G"]},
+            steps=self.training.step,
+            images_seen=self.training.images_seen,
+            seconds=round(self.training.seconds, 3),
+            evaluation_seconds=round(sum(s["evaluation_seconds"] for s in snapshots), 3),
+            peak_memory_mib=round(devices.peak_memory_mib(self.training.device), 1),
+            health={"diversity": diversity[-1]},
+            protocol=self.panel.protocol,
+            notes=self.panel.notes,
+            tables=last["tables"],
+            evaluation=evaluation_key(self.cell.evaluation, self.origin.extractor),
+        )
+
+    # --- what the loop calls ---------------------------------------------------------------------------
+    def log(self, record: dict[str, Json]) -> None:
+        record["memory_mib"] = round(devices.peak_memory_mib(self.training.device), 1)
+        self.last_record = record
+        self.folder.append_history(record)
+        for logger in self.loggers:
+            logger.history(record)
+
+    def heartbeat(self, training: Training) -> None:
+        self.stop.check()
+        self.sign_of_life("training")
+
+    def check_evaluation(self) -> None:
+        self.stop.check()
+        self.sign_of_life("evaluating")
+
+    def sign_of_life(self, phase: str) -> None:
+        """At most once a second: what the progress bar shows, and what a watcher waits for."""
+        if time.monotonic() - self.alive_at < 1.0:
+            return
+        self.alive_at = time.monotonic()
+        losses: dict[str, Json] = {name: value for name, value in self.last_record.items() if "/" in name}
+        self.folder.write_progress(
+            {
+                "phase": phase,
+                "step": self.training.step,
+                "progress": self.training.progress,
+                "seconds": self.training.seconds,
+                "losses": losses,
+                "metrics": dict(self.last_metrics),
+            }
+        )
+
+    def checkpoint(self, after_evaluation: bool) -> None:
+        if after_evaluation or time.monotonic() - self.saved_at >= self.options.checkpoint_seconds:
+            self.save_checkpoint()
+
+    def save_checkpoint(self) -> None:
+        state = save(self.training, self.progress)
+        self.folder.save_checkpoint(state | {"snapshots": len(self.folder.snapshots())})
+        self.saved_at = time.monotonic()
+
+
+# --- data ------------------------------------------------------------------------------------------------
+def real_data(training: Training, samples: Samples, seed: int) -> RealImages:
+    return RealImages(
+        training.parts.info,
+        [samples],
+        training.config,
+        seed=seed,
+        batches_per_step=training.procedure.batches_per_step(training.config),
+        device=training.device,
+    )
+
+
+def sampling_streams(training: Training, real: RealImagesOf) -> dict[str, Data]:
+    """Where sampled images get their labels: `data`, as frequent as in the training split (or balanced), and
+    `conditions`, the combinations kept for testing."""
+    seed = derive(training.seed, "sampling")
+    source = real.samples("train")
+    if real.config.label_sampling == "balanced":
+        source = balanced(source, max(real.config.images, real.config.final_images), seed)
+    streams: dict[str, Data] = {"data": real_data(training, source, seed)}
+    if any(metric.images == "conditions" for metric in real.metrics.values()):
+        split = "conditions" if real.info.counts.get("conditions") else "held_out"
+        streams["conditions"] = real_data(training, real.samples(cast(Any, split)), seed)
+    return streams
+
+
+# --- scoring again ---------------------------------------------------------------------------------------
+def rescore_cell(folder: CellFolder, stop: StopSwitch | None = None) -> RunResult:
+    """Measure the kept generators of a finished cell under the evaluation that its config.json now asks for.
+
+    Nothing is trained. Raises StoreError when a generator that is needed was not kept: then it must be.
+    """
+    cell, options, cache = folder.read_config()
+    earlier = folder.load_result()
+    assert earlier is not None
+    kept = {s["fraction"]: s for s in folder.snapshots() if s["generator"]}
+    missing = [f"{f:.3f}" for f in cell.evaluation.window_fractions() if f not in kept]
+    if missing:
+        raise StoreError(
+            f"the generators at {', '.join(missing)} of the budget were not kept, so the cell must be retrained"
+        )
+    run = CellRun.open(cell, folder, replace(options, loggers=()), cache, stop or StopSwitch())
+    records: list[dict[str, Json]] = []
+    for point in schedule(cell.evaluation.curve_fractions(), cell.evaluation.window_fractions()):
+        old = kept.get(point.fraction)
+        if old is None:
+            continue  # an evaluation of the curve that the earlier schedule did not have
+        state = folder.load_generator(old["step"], old["generator"])
+        if state is None:
+            raise StoreError(
+                f"the generator of step {old['step']} is missing or damaged, so the cell must be retrained"
+            )
+        for name, network in run.training.networks.items():
+            if name in state:
+                network.load_state_dict(state[name])
+        run.training.step, run.training.images_seen = old["step"], old["images_seen"]
+        run.training.updates = {"D": old["d_updates"], "G": old["g_updates"]}
+        run.training.seconds = old["seconds"]
+        records += [record | {"progress": old["progress"]} for record in run.measure(point, old["generator"])]
+    folder.replace_snapshots(records)
+    scored = run.result()
+    return replace(
+        earlier,
+        status=scored.status,
+        reason=scored.reason,
+        metrics=scored.metrics,
+        health=earlier.health | scored.health,
+        protocol=scored.protocol,
+        notes=scored.notes,
+        tables=scored.tables,
+        evaluation=scored.evaluation,
+        evaluation_seconds=scored.evaluation_seconds,
+    )

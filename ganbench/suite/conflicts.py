@@ -1,0 +1,154 @@
+"""What cannot go together, said before any GPU second: the parts of a cell, and the sentences of those who refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, fields, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, cast
+
+from ganbench import registry
+from ganbench.api.cell import Cell
+from ganbench.api.config import NetworkConfig, PluginSpec, RunConfig
+from ganbench.api.plugin import Plugin
+from ganbench.errors import ConflictError, DataError, GanbenchError, PluginLoadError
+from ganbench.suite.identity import canonical, encode
+from ganbench.suite.metrics import dataset_info
+
+if TYPE_CHECKING:
+    from ganbench.api.architecture import Architecture
+    from ganbench.api.data import DatasetInfo
+    from ganbench.api.loss import Loss
+    from ganbench.api.procedure import Procedure
+    from ganbench.api.training import Parts
+    from ganbench.api.trick import Trick
+
+
+def check(cells: Sequence[Cell]) -> list[Cell]:
+    """The same cells, with the reason why in `conflict` where one cannot run.
+
+    Conflicts depend on the data set's shape and labels: where the data are missing (see `missing_data`) nothing is
+    said, so that a suite can be planned without them.
+    """
+    known: dict[str, str | None] = {}
+    checked = []
+    for cell in cells:
+        key = encode(canonical(cell.config))
+        if key not in known:
+            known[key] = conflict(cell.config)
+        checked.append(replace(cell, conflict=known[key]))
+    return checked
+
+
+def conflict(config: RunConfig) -> str | None:
+    """Why a configuration cannot run: one sentence for each part that refuses, or None."""
+    try:
+        built = parts(config)
+    except DataError:
+        return None
+    except ConflictError as error:
+        return str(error)
+    return " ".join(sentence.rstrip(".") + "." for sentence in _sentences(built)) or None
+
+
+def missing_data(config: RunConfig) -> str | None:
+    """What the data set says when its files are missing, and how to get them; None where they are there."""
+    try:
+        dataset_info(config)
+    except DataError as error:
+        return str(error)
+    return None
+
+
+def parts(config: RunConfig, info: DatasetInfo | None = None) -> Parts:
+    """The plugins of a configuration, and the configuration as its tricks leave it.
+
+    Tricks are applied sorted by name and options. Raises ConflictError when two of them set one field to different
+    values, DataError when the data set is missing.
+    """
+    from ganbench.api.training import Parts
+
+    info = info or dataset_info(config)
+    tricks = _tricks(config.tricks)
+    configured, setter = config, dict[str, str]()
+    for name, trick in tricks.items():
+        changed = _called(name, trick.configure, configured, info)
+        before, after = dict(_leaves(asdict(configured))), dict(_leaves(asdict(changed)))
+        for path in sorted(before.keys() | after.keys()):
+            if before.get(path) == after.get(path):
+                continue
+            if path in setter:
+                raise ConflictError(
+                    f"{setter[path]} sets {path} to {before.get(path)!r} and {name} to {after.get(path)!r}."
+                )
+            setter[path] = name
+        configured = changed
+    return Parts(
+        config=configured,
+        info=info,
+        architecture=cast("Architecture", registry.make("architecture", config.architecture)),
+        loss=cast("Loss", registry.make("loss", config.loss)),
+        procedure=cast("Procedure", registry.make("procedure", config.procedure)),
+        tricks=tricks,
+    )
+
+
+def _tricks(specs: Sequence[PluginSpec]) -> dict[str, Trick]:
+    """By name; the second instance of one trick is called `name#2`."""
+    made = [(spec.name, cast("Trick", registry.make("trick", spec))) for spec in specs]
+    named: dict[str, Trick] = {}
+    for name, trick in sorted(made, key=lambda pair: (pair[0], encode(registry.options(pair[1])))):
+        again = sum(key.partition("#")[0] == name for key in named)
+        named[f"{name}#{again + 1}" if again else name] = trick
+    return named
+
+
+def _sentences(parts: Parts) -> Iterator[str]:
+    for name, plugin in parts.plugins().items():
+        if sentence := _called(name, plugin.conflict, parts):
+            yield sentence
+    if ignored := sorted(_changed(parts.config) - parts.architecture.obeys):
+        name = parts.config.architecture.name
+        yield f"{name} does not obey {', '.join(ignored)}, so setting it would change nothing"
+
+
+def _changed(config: RunConfig) -> set[str]:
+    """Fields that an architecture has to obey, where they differ from their defaults."""
+    default = RunConfig()
+    changed = {"input_range"} if config.input_range != default.input_range else set()
+    for network in ("generator", "discriminator"):
+        own, usual = getattr(config, network), getattr(default, network)
+        names = (field.name for field in fields(NetworkConfig) if field.name != "optimizer")
+        changed |= {f"{network}.{name}" for name in names if getattr(own, name) != getattr(usual, name)}
+    return changed
+
+
+def _called(name: str, method: Any, *arguments: Any) -> Any:
+    """What a plugin's method returns. A mistake in the plugin is told as the plugin's."""
+    try:
+        return method(*arguments)
+    except GanbenchError:
+        raise
+    except Exception as error:
+        raise PluginLoadError(
+            f"{_home(method.__self__)} failed in {method.__name__}(), called as {name}: {type(error).__name__}: {error}"
+        ) from error
+
+
+@lru_cache(maxsize=256)
+def _where(value: type) -> str:
+    path = f"{value.__module__}:{value.__qualname__}"
+    return next((str(entry) for entry in registry.entries() if entry.value == path), path)
+
+
+def _home(plugin: Plugin) -> str:
+    return _where(cast(Any, type(plugin)))
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every single value of a nested record, under its dotted path."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _leaves(inner, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, value

@@ -1,0 +1,61 @@
+"""What makes two cells the same: a canonical form, its digest, and a name for people."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import lru_cache
+from typing import Any, cast
+
+from ganbench import registry
+from ganbench.api.config import Json, PluginSpec, RunConfig
+from ganbench.api.plugin import Kind
+
+SLUG_LENGTH = 40
+
+
+def canonical(config: RunConfig) -> dict[str, Json]:
+    """A configuration as plain JSON in which equal runs are equal: all plugin options stated, tricks sorted."""
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(config)))
+    kinds: tuple[Kind, ...] = ("dataset", "architecture", "loss", "procedure")
+    for kind in kinds:
+        plain[kind] = _resolved(kind, getattr(config, kind))
+    plain["tricks"] = sorted((_resolved("trick", spec) for spec in config.tricks), key=encode)
+    return plain
+
+
+def cell_digest(config: RunConfig, seed: int) -> str:
+    """The 12 hex digits that identify a cell: of its training, not of its evaluation, nor of plugin versions."""
+    return hashlib.sha256(encode({"config": canonical(config), "seed": seed}).encode()).hexdigest()[:12]
+
+
+def cell_id(config: RunConfig, seed: int, levels: Mapping[str, str]) -> str:
+    """`batch-norm-off-s0-1f0c6a2b9d3e`: a name for people, then the digest."""
+    stem = slug(" ".join(f"{axis} {level}" for axis, level in levels.items())) if levels else "baseline"
+    tail = f"-s{seed}"
+    return f"{stem[: SLUG_LENGTH - len(tail)].rstrip('-')}{tail}-{cell_digest(config, seed)}"
+
+
+def slug(text: str) -> str:
+    """a-z, 0-9 and - only, for the names of folders."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-") or "level"
+
+
+def encode(value: Any) -> str:
+    """One text per JSON value: keys sorted, no spaces."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def _resolved(kind: Kind, spec: PluginSpec) -> dict[str, Json]:
+    return cast("dict[str, Json]", json.loads(_resolved_text(kind, spec.name, encode(spec.options))))
+
+
+@lru_cache(maxsize=4096)
+def _resolved_text(kind: Kind, name: str, options: str) -> str:
+    plugin = registry.make(kind, PluginSpec(name=name, options=json.loads(options)))
+    return encode({"name": name, "options": registry.options(plugin)})

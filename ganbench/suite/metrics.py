@@ -1,0 +1,42 @@
+"""Do the chosen metrics fit the data set, and is the primary one among what they measure?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from ganbench import registry
+from ganbench.api.config import RunConfig
+from ganbench.errors import DataError, GanbenchError, did_you_mean
+from ganbench.suite.build import Base, place
+from ganbench.suite.yaml import Node, Problem
+
+if TYPE_CHECKING:
+    from ganbench.api.data import DatasetInfo
+    from ganbench.api.dataset import Dataset
+    from ganbench.api.metric import Metric
+
+
+def dataset_info(config: RunConfig) -> DatasetInfo:
+    """What the data set says of itself. Raises DataError, with how to get the data, when they are missing."""
+    return cast("Dataset", registry.make("dataset", config.dataset)).info()
+
+
+def check_metrics(base: Base, node: Node, primary: str, named: Node | None, problems: list[Problem]) -> None:
+    """Needs the data set's info: where the data are missing, nothing is said here."""
+    try:
+        info = dataset_info(base.config)
+        metrics = [cast("Metric", registry.make("metric", spec)) for spec in base.evaluation.metrics]
+    except DataError:
+        return
+    except GanbenchError:  # reported with its place when the base was checked
+        return
+    keys: list[str] = []
+    for index, metric in enumerate(metrics):
+        keys += [key.name for key in metric.keys(info)]
+        if sentence := metric.problem(info, base.evaluation):
+            mark, path = place(node, ("evaluation", "metrics", index))
+            problems.append(Problem(mark=mark, path=path, message=sentence))
+    if keys and primary not in keys:
+        mark = named.mark if named else place(node, ("evaluation", "metrics"))[0]
+        message = f"{primary!r} is none of the metrics' numbers.{did_you_mean(primary, keys)}"
+        problems.append(Problem(mark=mark, path="primary_metric", message=message))

@@ -1,0 +1,104 @@
+"""Conformance of tricks and procedures."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ganbench.api.architecture import Architecture
+from ganbench.api.config import RunConfig
+from ganbench.api.data import DatasetInfo
+from ganbench.api.procedure import Procedure
+from ganbench.api.training import Parts, Training
+from ganbench.api.trick import Trick
+from ganbench.errors import ConfigError
+from ganbench.testing.runs import assert_same, check_options, check_run
+from ganbench.testing.tiny import (
+    Made,
+    anew,
+    run_steps,
+    tiny_parts,
+    tiny_training,
+)
+from ganbench.train.data import RealImages
+
+
+def check_trick(
+    trick: Trick,
+    *,
+    losses: Iterable[str] = ("non_saturating", "hinge"),
+    architecture: Architecture | str = "dcgan",
+    procedure: Procedure | str = "adversarial",
+    others: Sequence[Trick | str] = (),
+    config: RunConfig | None = None,
+    info: DatasetInfo | None = None,
+) -> list[str]:
+    """`configure` is pure; with each loss a run resumes exactly, does not mind being watched, and has the latents that
+    it has without the trick. Returns the sentences of the losses that were refused; at least one must go.
+    """
+    check_options(trick)
+    base = tiny_parts(config, info, architecture=architecture)
+    check_configure(trick, base.config, base.info)
+    refused, ran = [], 0
+    for loss in losses:
+        parts = tiny_parts(
+            config, info, architecture=architecture, loss=loss, procedure=procedure, tricks=[trick, *others]
+        )
+        try:
+            tiny_training(parts)
+        except ConfigError as sentence:
+            refused.append(str(sentence))
+            continue
+        ran += 1
+        check_run(lambda parts=parts: tiny_training(anew(parts)))  # type: ignore[misc]
+        plain = tiny_parts(config, info, architecture=architecture, loss=loss, procedure=procedure, tricks=others)
+        if (parts.config.training, parts.config.latents) == (plain.config.training, plain.config.latents):
+            assert_same(latents_of(parts), latents_of(plain), "with the trick, G gets other latents or labels")
+    assert ran, f"{type(trick).__name__} goes with none of the losses {', '.join(losses)}: {refused}"
+    return refused
+
+
+def latents_of(parts: Parts) -> list[Any]:
+    """All that G is given in two steps."""
+    training, data = tiny_training(anew(parts))
+    seen: list[Any] = []
+    training.networks.generator.register_forward_pre_hook(lambda _, inputs: seen.append(list(inputs)))
+    run_steps(training, data, 2)
+    return seen
+
+
+def check_configure(trick: Trick, config: RunConfig, info: DatasetInfo) -> None:
+    """The same answer each time, nothing changed in place, nothing left to change when asked again."""
+    before = copy.deepcopy(config)
+    first, second = trick.configure(config, info), trick.configure(config, info)
+    assert config == before, "configure must not change the configuration that it was given"
+    assert first == second, "configure must give the same answer each time"
+    assert trick.configure(first, info) == first, "configure must have nothing to add to its own answer"
+    assert not trick.memory, "configure must not write to memory"
+
+
+def check_procedure(procedure: Procedure, parts: Parts | None = None) -> Training:
+    """A run resumes exactly, does not mind being watched, and asks for no more batches than it says."""
+    check_options(procedure)
+    parts = replace(parts or tiny_parts(), procedure=procedure)
+    allowed = procedure.batches_per_step(parts.config)
+    asked: list[int] = []
+
+    class Counting(RealImages):
+        def batch(self, update: int, domain: str = "") -> Any:
+            asked.append(update)
+            return super().batch(update, domain)
+
+    def make() -> Made:
+        training, data = tiny_training(anew(parts))
+        data.__class__ = Counting
+        return training, data
+
+    training, data = make()
+    updates = dict(training.updates)
+    run_steps(training, data)
+    assert max(asked) < allowed, f"a step asked for batch {max(asked)}; batches_per_step is {allowed}"
+    assert training.updates != updates, "a step must update a network"
+    return check_run(make)

@@ -1,0 +1,1 @@
+"""Classifiers that judge conditional generators. `python -m ganbench_zoo.evaluators.train` makes the shipped ones."""

@@ -1,0 +1,143 @@
+"""One subprocess per cell and seed, on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ganbench import ConfigError, Executor, Exit, Job, RunOptions
+
+# Large blocks go back to the allocator, not to the system: fewer page faults per step.
+ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "1073741824", "MALLOC_TRIM_THRESHOLD_": "2147483648"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Local(Executor):
+    """Processes on this machine: as many as it has GPUs, or as its cores allow; no pool, so a crash costs one cell."""
+
+    def start(self, options: RunOptions, jobs: int | None, say: Callable[[str], None]) -> LocalWorkers:
+        gpus = visible_gpus() if options.device in ("auto", "cuda") else []
+        if jobs is not None and jobs < 1:
+            raise ConfigError(f"--jobs {jobs}: at least 1")
+        return LocalWorkers(options=options, gpus=gpus, wanted=jobs, say=say)
+
+
+@dataclass
+class Running:
+    job: Job
+    process: subprocess.Popen[bytes]
+    gpu: str | None
+    started: float
+    seen: float  # when its last sign of life was seen to change, on this process's monotonic clock
+    sign: int = 0  # the last sign of life: a time stamp, compared for change only
+    reason: str = ""
+
+
+@dataclass
+class LocalWorkers:
+    options: RunOptions
+    gpus: list[str]
+    wanted: int | None
+    say: Callable[[str], None]
+    threads: int = 1
+    active: list[Running] = field(default_factory=list)
+
+    @property
+    def capacity(self) -> int:
+        if self.wanted is not None:
+            return self.wanted
+        if self.gpus:
+            return len(self.gpus)
+        return max(1, len(os.sched_getaffinity(0)) // self.threads) if hasattr(os, "sched_getaffinity") else 1
+
+    def submit(self, job: Job) -> None:
+        self.threads = job.threads
+        gpu = self._free_gpu()
+        environment = os.environ | ALLOCATOR | {"OMP_NUM_THREADS": str(job.threads), "PYTHONUNBUFFERED": "1"}
+        if gpu is not None:
+            environment |= {"CUDA_VISIBLE_DEVICES": gpu}
+        with (job.folder / "log.txt").open("ab") as log:
+            process = subprocess.Popen(
+                job.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,  # Ctrl-C is for the runner, which then asks its cells to save
+            )
+        now = time.monotonic()
+        self.active.append(Running(job=job, process=process, gpu=gpu, started=now, seen=now))
+
+    def poll(self) -> list[Exit]:
+        for running in self.active:
+            self._watch(running)
+        return self._reap()
+
+    def running(self) -> list[Job]:
+        return [running.job for running in self.active]
+
+    def stop(self, seconds: float) -> list[Exit]:
+        for running in self.active:
+            with contextlib.suppress(ProcessLookupError):
+                running.process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + seconds
+        exits: list[Exit] = []
+        while self.active and time.monotonic() < deadline:
+            exits += self._reap(stopped=True)
+            time.sleep(0.05)
+        for running in self.active:
+            kill_group(running.process)
+            running.process.wait()
+        return exits + self._reap(stopped=True)
+
+    def describe(self) -> str:
+        where = f"{len(self.gpus)} GPU{'s' * (len(self.gpus) > 1)}" if self.gpus else "CPU"
+        return f"local, {self.capacity} at once, {self.threads} thread{'s' * (self.threads > 1)} each, {where}"
+
+    def _free_gpu(self) -> str | None:
+        """The GPU with the fewest cells on it."""
+        taken = [running.gpu for running in self.active]
+        return min(self.gpus, key=taken.count) if self.gpus else None
+
+    def _watch(self, running: Running) -> None:
+        """Kill a cell that shows no progress. What counts is that its sign changes, not what clock it was made by."""
+        with contextlib.suppress(OSError):
+            sign = (running.job.folder / "progress.json").stat().st_mtime_ns
+            if sign != running.sign:
+                running.sign, running.seen = sign, time.monotonic()
+        if time.monotonic() - running.seen > self.options.hang_seconds and not running.reason:
+            running.reason = f"no progress for {self.options.hang_seconds:g} s"
+            kill_group(running.process)
+
+    def _reap(self, stopped: bool = False) -> list[Exit]:
+        exits, alive = [], []
+        for running in self.active:
+            code = running.process.poll()
+            if code is None:
+                alive.append(running)
+                continue
+            kill_group(running.process)  # what the cell may have left behind
+            seconds = time.monotonic() - running.started
+            exits.append(Exit(job=running.job, code=code, seconds=seconds, reason=running.reason, stopped=stopped))
+        self.active = alive
+        return exits
+
+
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def visible_gpus() -> list[str]:
+    """What CUDA_VISIBLE_DEVICES may name. torch is asked without starting CUDA in this process."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return []
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return named.split(",") if named else [str(index) for index in range(torch.cuda.device_count())]

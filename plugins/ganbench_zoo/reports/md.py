@@ -1,0 +1,150 @@
+"""The report as Markdown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, geometric_mean
+
+from ganbench import Effect, MetricKey, Report, Summary
+
+
+@dataclass(frozen=True, kw_only=True)
+class Markdown(Report):
+    """table.md: the answer, the verdict table, the other metrics, and how the numbers were made."""
+
+    def write(self, summary: Summary, folder: Path) -> list[Path]:
+        path = folder / "table.md"
+        path.write_text("\n".join(_document(summary)).rstrip() + "\n", encoding="utf-8")
+        return [path]
+
+
+def _document(summary: Summary) -> Iterable[str]:
+    primary = next(key for key in summary.keys if key.name == summary.suite.primary_metric)
+    yield f"# {_text(summary.suite.folder)}"
+    yield from ("", f"**{_text(summary.suite.question)}**", "", _text(summary.answer), "")
+    if summary.warnings:
+        yield from (*(f"> Warning: {_text(line)}  " for line in summary.warnings), "")
+    yield from (f"## {_text(primary.title or primary.name)}", "", *_verdicts(summary, primary), "")
+    if others := [key for key in summary.keys if key is not primary]:
+        yield from ("## Other metrics", "")
+        yield from ("Exploratory: their p values are not adjusted, and they decide nothing.", "")
+        yield from (*_others(summary, others), "")
+    yield from ("## How the numbers were made", "", *(f"- {_text(line)}" for line in summary.footer))
+    if bounds := [_bound(name, summary) for name in sorted(summary.notes) if _is_bound(name)]:
+        yield f"- Real images reach: {', '.join(bounds)}."
+
+
+# --- tables --------------------------------------------------------------------------------------
+def _verdicts(summary: Summary, key: MetricKey) -> Iterable[str]:
+    effects = [effect for effect in summary.effects if effect.metric == key.name]
+    better = "lower" if key.direction == "lower" else "higher"
+    extra = [f"{key.name}{end}" for end in ("_last", "_best") if f"{key.name}{end}" in summary.rows.columns]
+    titles = {f"{key.name}_last": "last", f"{key.name}_best": "best (optimistic)"}
+    yield _row(
+        *("level", f"score ({better} is better)", *(titles[name] for name in extra)),
+        *("change [95 % interval]", "p (adjusted)", "verdict", "seeds", "failures", "note"),
+    )
+    yield _rule(3 + len(extra) + 5)
+    if effects:
+        first = effects[0]
+        yield _row(
+            *("baseline", _number(first.baseline_score), *(_mean(summary, key, None, name) for name in extra)),
+            *("", "", "", *_seeds(first.baseline_n, first.baseline_failures), ""),
+        )
+    for word in ("floor", "ceiling"):
+        if isinstance(value := summary.notes.get(f"{key.name}_{word}"), int | float):
+            yield _row(f"{word} (real images)", _number(value), *[""] * (len(extra) + 6))
+    for effect in effects:
+        bold = "**" if effect.verdict in ("helps", "hurts") else ""
+        yield _row(
+            *(_text(_name(effect)), _number(effect.score), *(_mean(summary, key, effect, name) for name in extra)),
+            *(_change(effect, key), _p(effect.p_adjusted), f"{bold}{effect.verdict}{bold}"),
+            *(*_seeds(effect.n, effect.failures), _text(_note(effect))),
+        )
+
+
+def _others(summary: Summary, keys: Sequence[MetricKey]) -> Iterable[str]:
+    """Scores, with the interval of the change: a row per level, a column per metric."""
+    found = {(effect.axis, effect.level, effect.metric): effect for effect in summary.effects}
+    yield _row("level", *(_text(key.title or key.name) for key in keys))
+    yield _rule(1 + len(keys))
+    levels = list(dict.fromkeys((effect.axis, effect.level) for effect in summary.effects))
+    if levels:
+        yield _row("baseline", *(_number(found[*levels[0], key.name].baseline_score) for key in keys))
+    for word in ("floor", "ceiling"):
+        bounds = [summary.notes.get(f"{key.name}_{word}") for key in keys]
+        if any(isinstance(bound, int | float) for bound in bounds):
+            cells = (_number(bound) if isinstance(bound, int | float) else "" for bound in bounds)
+            yield _row(f"{word} (real images)", *cells)
+    for level in levels:
+        effects = [found[*level, key.name] for key in keys]
+        cells = (f"{_number(e.score)} {_change(e, key)}".strip() for e, key in zip(effects, keys, strict=True))
+        yield _row(_text(_name(effects[0])), *cells)
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _rule(columns: int) -> str:
+    return _row("---", *["---:"] * (columns - 1))
+
+
+# --- cells ---------------------------------------------------------------------------------------
+def _name(effect: Effect) -> str:
+    return f"{effect.axis}: {effect.level}" if effect.axis else effect.level
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
+
+
+def _p(value: float | None) -> str:
+    return "" if value is None else "< 0.0001" if value < 1e-4 else f"{value:.2g}"
+
+
+def _change(effect: Effect, key: MetricKey) -> str:
+    if effect.change_percent is None or effect.ci_low is None or effect.ci_high is None:
+        return ""
+    if key.scale == "ratio":
+        return f"{effect.change_percent:+.1f} % [{effect.ci_low:+.1f}, {effect.ci_high:+.1f}]"
+    return f"{effect.change_percent / 100:+.3g} [{effect.ci_low / 100:+.3g}, {effect.ci_high / 100:+.3g}]"
+
+
+def _seeds(finished: int, failures: int) -> tuple[str, str]:
+    return f"{finished}/{finished + failures}", str(failures)
+
+
+def _mean(summary: Summary, key: MetricKey, effect: Effect | None, column: str) -> str:
+    """Mean over the finished seeds of a level (None: of the baseline) of a column that stands beside the score."""
+    level = (effect.axis, effect.level) if effect else ("", "baseline")
+    rows = zip(summary.rows["status"], summary.rows[column], summary.row_levels, strict=True)
+    values = sorted(float(v) for status, v, name in rows if status == "done" and name == level and v == v)
+    if not values or (key.scale == "ratio" and values[0] <= 0):
+        return ""
+    return _number(geometric_mean(values) if key.scale == "ratio" else fmean(values))
+
+
+def _note(effect: Effect) -> str:
+    needed = f"{effect.seeds_needed} seeds would do" if effect.seeds_needed else ""
+    return "; ".join(part for part in (effect.note, needed) if part)
+
+
+def _is_bound(name: str) -> bool:
+    return ("_floor" in name or "_ceiling" in name) and not name.endswith("_images")
+
+
+def _bound(name: str, summary: Summary) -> str:
+    value, images = summary.notes[name], summary.notes.get(f"{name}_images")
+    number = _number(value) if isinstance(value, int | float) else str(value)
+    return _text(f"{name} {number}" + (f" ({images} images)" if images is not None else ""))
+
+
+def _text(text: str) -> str:
+    """One line that Markdown shows as it is: no tables, links, emphasis or HTML of somebody else's making."""
+    line = "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
+    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_\[\]|~$])", r"\\\1", line)

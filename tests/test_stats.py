@@ -1,0 +1,333 @@
+"""The rule of verdicts: against scipy, against hand values, and as properties."""
+
+from __future__ import annotations
+
+import math
+import random
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats as scipy_stats
+
+from ganbench.stats import (
+    Outcomes,
+    Rule,
+    equivalent,
+    fails_more,
+    failure_bound,
+    holm,
+    judge,
+    look_level,
+    pooled_sd,
+    power,
+    probability_better,
+    score,
+    seeds_needed,
+    smallest_effect,
+    welch,
+)
+
+RULE = Rule(comparisons=1)
+BASELINE = Outcomes(scores=(50.0, 51.0, 49.5, 50.5, 50.2, 49.8, 50.9, 49.1, 50.1, 50.3))
+
+
+def shifted(factor: float, n: int = 5, **more: int) -> Outcomes:
+    return Outcomes(scores=tuple(factor * s for s in BASELINE.scores[:n]), **more)
+
+
+def verdict(level: Outcomes, baseline: Outcomes = BASELINE, rule: Rule = RULE) -> str:
+    return judge({"x": level}, baseline, rule)["x"].verdict
+
+
+# --- oracles -------------------------------------------------------------------------------------
+def test_score_is_the_geometric_mean_of_ratios_and_the_plain_mean_of_differences():
+    assert score([1.0, 4.0, 16.0], ratio=True) == pytest.approx(4.0)
+    assert score([-1.0, 0.0, 4.0], ratio=False) == pytest.approx(1.0)
+    with pytest.raises(ValueError, match="above 0"):
+        score([1.0, 0.0], ratio=True)
+
+
+def test_welch_p_and_interval_equal_scipy_on_random_inputs():
+    rng = np.random.default_rng(1)
+    for _ in range(300):
+        a = rng.normal(0, rng.uniform(0.01, 3), rng.integers(2, 12))
+        b = rng.normal(rng.normal(), rng.uniform(0.01, 3), rng.integers(2, 12))
+        ours, theirs = welch(a.tolist(), b.tolist()), scipy_stats.ttest_ind(a, b, equal_var=False)
+        interval = theirs.confidence_interval(0.95)
+        half = ours.half_width(0.95)
+        assert ours.p == pytest.approx(theirs.pvalue, rel=1e-10)
+        assert ours.df == pytest.approx(theirs.df, rel=1e-12)
+        assert ours.difference - half == pytest.approx(interval.low, rel=1e-9, abs=1e-12)
+        assert ours.difference + half == pytest.approx(interval.high, rel=1e-9, abs=1e-12)
+
+
+def test_holm_by_hand():
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.01, 0.04], comparisons=4) == pytest.approx([0.04, 0.12])  # two more were declared and deleted
+    assert holm([0.9, 0.9]) == [1.0, 1.0]
+
+
+def test_equivalence_equals_two_one_sided_tests():
+    rng = np.random.default_rng(2)
+    seen = set()
+    for _ in range(200):
+        a, b = rng.normal(0, 0.04, 5), rng.normal(rng.normal(0, 0.02), 0.04, 10)
+        above = scipy_stats.ttest_ind(a + 0.05, b, equal_var=False, alternative="greater").pvalue
+        below = scipy_stats.ttest_ind(a - 0.05, b, equal_var=False, alternative="less").pvalue
+        inside = max(above, below) < 0.05
+        assert equivalent(welch(a.tolist(), b.tolist()), 0.05) == inside
+        seen.add(inside)
+    assert seen == {True, False}
+
+
+def test_fisher_has_the_published_values():
+    p = {k: fails_more(Outcomes(scores=(1.0,) * (5 - k), failures=k), BASELINE) for k in (0, 2, 3, 4)}
+    assert p[0] == 1.0
+    assert [round(p[k], 3) for k in (2, 3, 4)] == [0.095, 0.022, 0.004]
+    assert fails_more(shifted(1.0, 4, failures=1), Outcomes(failures=9, scores=(50.0,))) > 0.9  # fails less
+
+
+def test_failure_bound_of_no_failures():
+    assert [round(failure_bound(0, n), 2) for n in (3, 5, 8, 10, 20)] == [0.63, 0.45, 0.31, 0.26, 0.14]
+
+
+def test_probability_better_is_mann_whitney_with_failures_worst():
+    a, b = (1.0, 2.0, 3.0), (2.0, 4.0)
+    u = scipy_stats.mannwhitneyu(b, a).statistic / 6
+    assert probability_better(Outcomes(scores=a), Outcomes(scores=b)) == pytest.approx(u)
+    assert probability_better(Outcomes(scores=a), Outcomes(scores=b), lower_is_better=False) == pytest.approx(1 - u)
+    assert probability_better(Outcomes(failures=1), Outcomes(scores=b)) == 0.0
+    assert probability_better(Outcomes(failures=1), Outcomes(failures=1)) == 0.5
+
+
+# --- planning ------------------------------------------------------------------------------------
+PUBLISHED = {  # sd -> effect in % -> seeds per arm, in brackets after Holm with 8 comparisons
+    0.02: {3: (8, 13), 5: (4, 6), 10: (3, 4), 20: (2, 3), 30: (2, 2)},
+    0.03: {3: (17, 27), 5: (7, 11), 10: (3, 5), 20: (2, 3), 30: (2, 3)},
+    0.05: {3: (44, 71), 5: (16, 27), 10: (5, 8), 20: (3, 4), 30: (2, 3)},
+    0.08: {3: (110, 179), 5: (40, 65), 10: (11, 17), 20: (4, 6), 30: (3, 4)},
+    0.10: {3: (171, 278), 5: (61, 100), 10: (16, 25), 20: (5, 8), 30: (3, 5)},
+}
+
+
+@pytest.mark.parametrize(("sd", "row"), PUBLISHED.items())
+def test_seeds_needed_are_those_of_the_table(sd, row):
+    for percent, (single, adjusted) in row.items():
+        delta = -math.log1p(-percent / 100)
+        assert abs(seeds_needed(sd, delta) - single) <= 1
+        assert abs(seeds_needed(sd, delta, comparisons=8) - adjusted) <= 1
+
+
+def test_smallest_effects_are_those_of_the_table():
+    for sd, row in {0.03: (9, 6, 5), 0.05: (14, 10, 8), 0.10: (27, 19, 14)}.items():
+        for n, percent in zip((3, 5, 8), row, strict=True):
+            assert 100 * smallest_effect(sd, n, n) == pytest.approx(percent, abs=1)
+
+
+def test_planning_functions_agree_with_each_other_and_with_a_simulation():
+    delta = -math.log1p(-smallest_effect(0.05, 5, 10))
+    assert power(delta / 0.05, 5, 10) == pytest.approx(0.8, abs=1e-4)
+    assert seeds_needed(0.05, delta * 1.0001, base=2) == 5
+    rng = np.random.default_rng(3)
+    a, b = rng.normal(delta, 0.05, (4000, 5)), rng.normal(0, 0.05, (4000, 10))
+    found = scipy_stats.ttest_ind(a, b, axis=1, equal_var=False).pvalue < 0.05
+    assert found.mean() == pytest.approx(0.8, abs=0.03)
+
+
+def test_planning_has_no_answer_without_spread_or_seeds():
+    assert smallest_effect(0.05, 1, 10) is None
+    assert seeds_needed(0.05, 0.0) is None
+    assert seeds_needed(50.0, 1e-6) is None
+    assert seeds_needed(0.0, 0.05) == 2
+    assert pooled_sd([(1.0,), ()], ratio=True) is None
+    assert look_level(None) == 0.05
+    assert look_level(8) == 0.0294
+
+
+# --- verdicts ------------------------------------------------------------------------------------
+def test_the_five_verdicts():
+    assert verdict(shifted(0.8)) == "helps"
+    assert verdict(shifted(1.2)) == "hurts"
+    assert verdict(shifted(1.001, 8)) == "no difference"
+    assert verdict(Outcomes(scores=(40.0, 60.0, 50.0, 45.0, 55.0))) == "not enough seeds"
+    assert verdict(shifted(1.0, 4, failures=1)) == "unstable"
+
+
+def test_higher_can_be_better():
+    rule = Rule(comparisons=1, lower_is_better=False)
+    assert verdict(shifted(1.2), rule=rule) == "helps"
+    assert verdict(shifted(0.8), rule=rule) == "hurts"
+
+
+def test_change_is_a_ratio_or_a_difference():
+    ratio = judge({"x": shifted(0.8)}, shifted(1.0), RULE)["x"]
+    assert ratio.change_percent == pytest.approx(-20)
+    assert ratio.ci_low < -20 < ratio.ci_high < 0
+    up = Outcomes(scores=tuple(s + 0.1 for s in BASELINE.scores))
+    difference = judge({"x": up}, BASELINE, Rule(ratio=False, comparisons=1))["x"]
+    assert difference.change_percent == pytest.approx(10)
+    assert difference.score == pytest.approx(difference.baseline_score + 0.1)
+
+
+@pytest.mark.parametrize(("n", "n_base"), [(2, 10), (10, 2), (0, 10), (1, 1), (0, 0)])
+def test_fewer_than_three_finished_seeds_get_nothing(n, n_base):
+    found = judge({"x": shifted(0.1, n)}, Outcomes(scores=BASELINE.scores[:n_base]), RULE)["x"]
+    assert found.verdict == "not enough seeds"
+    shown = (found.change_percent, found.ci_low, found.ci_high, found.p_value, found.p_adjusted, found.seeds_needed)
+    assert shown == (None,) * 6
+
+
+def test_failures_count_although_too_few_seeds_finished():
+    found = judge({"x": Outcomes(scores=(10.0,), failures=4)}, BASELINE, RULE)["x"]
+    assert found.verdict == "hurts"
+    assert found.p_value is None
+    assert "fails more often" in "; ".join(found.notes)
+    assert verdict(Outcomes(scores=(10.0, 11.0), failures=1)) == "unstable"
+
+
+def test_failures_are_adjusted_over_levels():
+    failing = Outcomes(scores=(50.0, 51.0), failures=3)  # p = .022 alone
+    assert verdict(failing) == "hurts"
+    assert verdict(failing, rule=Rule(comparisons=8)) == "unstable"
+
+
+def test_an_excess_of_failures_blocks_helps():
+    assert verdict(shifted(0.5, 4, failures=1)) == "unstable"
+    assert verdict(shifted(0.5, 5), Outcomes(scores=BASELINE.scores[:8], failures=2)) == "helps"
+
+
+def test_declared_comparisons_count_although_they_are_deleted():
+    level = Outcomes(scores=(44.0, 49.0, 46.0, 48.5, 45.5))
+    found = [judge({"x": level}, BASELINE, Rule(comparisons=m))["x"] for m in (1, 30)]
+    assert [f.verdict for f in found] == ["helps", "not enough seeds"]
+    assert found[1].p_adjusted == pytest.approx(30 * found[1].p_value)
+
+
+def test_a_second_look_has_a_stricter_level():
+    level = Outcomes(scores=(48.6, 50.3, 49.2, 49.4, 49.2))
+    assert 0.0294 < judge({"x": level}, BASELINE, RULE)["x"].p_value < 0.05
+    assert verdict(level) == "helps"
+    assert verdict(level, rule=Rule(comparisons=1, alpha=look_level(8))) != "helps"
+
+
+def test_a_level_with_failures_does_not_clear_the_way_for_others():
+    level = Outcomes(scores=(44.0, 49.0, 46.0, 48.5, 45.5))
+    for failures, multiplier in ((0, 1), (1, 2)):
+        found = judge({"x": level, "y": shifted(2.0, 5, failures=failures)}, BASELINE, Rule(comparisons=2))
+        assert found["x"].p_adjusted == pytest.approx(multiplier * found["x"].p_value)
+        assert found["y"].verdict == "hurts"
+
+
+def test_unadjusted_rules_have_no_adjusted_p():
+    found = judge({"x": shifted(0.8), "y": shifted(1.2)}, BASELINE, Rule())
+    assert [f.p_adjusted for f in found.values()] == [None, None]
+    assert [f.verdict for f in found.values()] == ["helps", "hurts"]
+
+
+def test_a_baseline_at_the_floor_blocks_praise_and_not_blame():
+    rule = Rule(comparisons=1, floor=30.0)
+    found = {f: judge({"x": shifted(f, 8)}, BASELINE, rule)["x"] for f in (0.8, 1.001, 1.2)}
+    assert [f.verdict for f in found.values()] == ["not enough seeds", "not enough seeds", "hurts"]
+    assert found[0.8].notes == ("baseline within 2x of the floor",)
+    assert found[0.8].seeds_needed is None  # more seeds would not help
+    assert verdict(shifted(0.8), rule=Rule(comparisons=1, floor=24.0)) == "helps"
+
+
+def test_a_seed_without_effect_earns_no_verdict():
+    for level, baseline in [
+        (Outcomes(scores=(40.0,) * 5), Outcomes(scores=(50.0,) * 10)),
+        (Outcomes(scores=(40.0,) * 5), BASELINE),
+        (shifted(0.8), Outcomes(scores=(50.0,) * 10)),
+    ]:
+        found = judge({"x": level}, baseline, RULE)["x"]
+        assert (found.verdict, found.p_value, found.ci_low) == ("not enough seeds", None, None)
+        assert found.notes == ("seed has no effect",)
+
+
+def test_missing_seeds_make_it_provisional():
+    found = judge({"x": shifted(0.5, missing=2)}, BASELINE, RULE)["x"]
+    assert found.verdict == "not enough seeds"
+    assert found.notes == ("provisional: 2 seeds missing",)
+
+
+def test_seeds_needed_are_more_than_there_were():
+    found = judge({"x": Outcomes(scores=(40.0, 60.0, 50.0, 45.0, 55.0))}, BASELINE, RULE)["x"]
+    assert found.seeds_needed > 5
+    assert judge({"x": shifted(0.8)}, BASELINE, RULE)["x"].seeds_needed is None
+
+
+# --- properties ----------------------------------------------------------------------------------
+FAVOUR = {"hurts": 0, "unstable": 0, "not enough seeds": 1, "no difference": 2, "helps": 3}  # claims against it: 0
+close = st.floats(40, 60).map(lambda x: round(x, 1))
+scores = st.one_of(st.lists(close, max_size=8), st.lists(st.floats(1, 1000), max_size=8))
+outcomes = st.builds(Outcomes, scores=scores.map(tuple), failures=st.integers(0, 4))
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    level=outcomes.filter(lambda o: o.scores), baseline=outcomes, others=st.lists(outcomes, max_size=3), data=st.data()
+)
+def test_a_failure_never_improves_a_verdict(level, baseline, others, data):
+    lost = data.draw(st.integers(0, len(level.scores) - 1))
+    fewer = Outcomes(scores=level.scores[:lost] + level.scores[lost + 1 :], failures=level.failures + 1)
+    rest = dict(enumerate(others))
+    before = judge({"x": level, **rest}, baseline, Rule(comparisons=6))
+    after = judge({"x": fewer, **rest}, baseline, Rule(comparisons=6))
+    assert FAVOUR[after["x"].verdict] <= FAVOUR[before["x"].verdict]
+    for other in rest:  # nor does it earn praise for somebody else
+        assert after[other].verdict != "helps" or before[other].verdict == "helps"
+
+
+def test_a_lost_outlier_does_not_improve_a_verdict():
+    """The case that a comparison of survivors alone gets wrong: the baseline fails as often as the level."""
+    baseline = Outcomes(scores=BASELINE.scores[:6], failures=4)
+    assert verdict(Outcomes(scores=(40.0, 40.5, 41.0, 40.2, 900.0)), baseline) == "not enough seeds"
+    assert verdict(Outcomes(scores=(40.0, 40.5, 41.0, 40.2), failures=1), baseline) == "unstable"
+
+
+@settings(max_examples=100, deadline=None)
+@given(levels=st.lists(outcomes, min_size=1, max_size=4), baseline=outcomes, seed=st.integers(0, 10))
+def test_the_order_of_rows_and_levels_does_not_change_a_bit(levels, baseline, seed):
+    def shuffled(o: Outcomes) -> Outcomes:
+        return Outcomes(scores=tuple(random.Random(seed).sample(o.scores, len(o.scores))), failures=o.failures)
+
+    first = judge(dict(enumerate(levels)), baseline, Rule(comparisons=4))
+    again = judge(
+        {i: shuffled(o) for i, o in reversed(list(enumerate(levels)))}, shuffled(baseline), Rule(comparisons=4)
+    )
+    assert {i: repr(f) for i, f in first.items()} == {i: repr(again[i]) for i in first}
+
+
+# --- calibration ---------------------------------------------------------------------------------
+def simulate(rng: np.random.Generator, effect: float, spread: float = 0.3, suites: int = 150) -> list[list[str]]:
+    verdicts = []
+    for _ in range(suites):
+        sds = 0.05 * np.exp(rng.normal(0, spread, 9))
+        base = Outcomes(scores=tuple(np.exp(rng.normal(4, sds[8], 10)).tolist()))
+        levels = {i: Outcomes(scores=tuple(np.exp(rng.normal(4 + effect, sds[i], 5)).tolist())) for i in range(8)}
+        verdicts.append([f.verdict for f in judge(levels, base, Rule(comparisons=8)).values()])
+    return verdicts
+
+
+def test_suites_without_any_effect_seldom_claim_one():
+    rng = np.random.default_rng(5)
+    claims = sum(bool({"helps", "hurts"} & set(verdicts)) for verdicts in simulate(rng, 0.0, suites=300))
+    assert claims / 300 <= 0.08  # .05 and the error of 300 repetitions
+
+
+def test_large_effects_are_found_and_never_called_no_difference():
+    rng = np.random.default_rng(6)
+    found = [v for verdicts in simulate(rng, math.log(0.7)) for v in verdicts]
+    assert found.count("helps") / len(found) >= 0.95
+    small = [v for verdicts in simulate(rng, math.log(0.9)) for v in verdicts]
+    assert small.count("no difference") / len(small) <= 0.01
+    assert "hurts" not in small
+
+
+def test_importing_it_needs_no_torch_scipy_or_pandas():
+    code = "import sys, ganbench.stats; print(sorted({'torch', 'scipy', 'pandas', 'numpy'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
