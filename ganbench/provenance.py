@@ -1,4 +1,7 @@
-"""Where results come from: versions, plugins with their source digests, data, device, commit."""
+"""Where results come from: versions, plugins with their source digests, data, device, commit.
+
+Importing this imports no torch: `status` and `report` compare what is recorded with what is installed.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +12,25 @@ import platform
 import subprocess
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ganbench import device as devices
 from ganbench import registry
 from ganbench.api.cell import Cell, Provenance
 from ganbench.api.config import EvaluationConfig, PluginSpec, RunConfig, RunOptions
 from ganbench.api.plugin import Kind
-from ganbench.cache import RealImagesOf
 from ganbench.files import plain
 from ganbench.version import __version__
+
+if TYPE_CHECKING:
+    from ganbench.cache import RealImagesOf
 
 PACKAGES = ("torch", "torchvision", "torch-fidelity", "numpy", "pillow")
 
 
 def provenance(cell: Cell, real: RealImagesOf, options: RunOptions) -> Provenance:
     """Of a cell that starts now, in this process."""
+    from ganbench import device as devices
+
     return Provenance(
         ganbench=__version__,
         versions={"python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES},

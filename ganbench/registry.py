@@ -7,7 +7,7 @@ import importlib.metadata as metadata
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from functools import cache
-from typing import Any, cast
+from typing import Any, cast, get_type_hints
 
 from ganbench import source
 from ganbench.api.config import Json, PluginSpec
@@ -105,8 +105,9 @@ def plugin_class(kind: Kind, name: str) -> type[Plugin]:
     if not (isinstance(found, type) and issubclass(found, base)):
         raise PluginLoadError(f"{entry} is not a subclass of ganbench.{base.__name__}")
     try:
+        get_type_hints(found)
         adapter(found)
-    except Exception as error:  # an annotation that pydantic cannot resolve
+    except Exception as error:  # an annotation that names nothing, or a type that JSON cannot give
         reason = str(error).splitlines()[0]
         raise PluginLoadError(f"{entry} has options that cannot be checked: {reason}") from error
     return cast("type[Plugin]", found)

@@ -10,6 +10,7 @@ import sys
 import tokenize
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, dataclass, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -72,11 +73,13 @@ def digest(module: str) -> str:
             continue
         seen[name] = file.read_bytes().replace(b"\r\n", b"\n")
         parents = [name.rsplit(".", depth)[0] for depth in range(1, name.count(".") + 1)]
-        waiting += [found for found in [*parents, *_imports(name, file)] if found.partition(".")[0] == top]
-    state = hashlib.sha256()
+        state = file.stat()
+        imported = _imports(name, file, state.st_mtime_ns, state.st_size)
+        waiting += [found for found in [*parents, *imported] if found.partition(".")[0] == top]
+    digested = hashlib.sha256()
     for name, text in sorted(seen.items()):
-        state.update(f"{name} {len(text)}\n".encode() + text)
-    return state.hexdigest() if seen else ""
+        digested.update(f"{name} {len(text)}\n".encode() + text)
+    return digested.hexdigest() if seen else ""
 
 
 def describe(record: type) -> list[Option]:
@@ -98,8 +101,16 @@ def _default(field: Field[Any]) -> str:
     return repr(field.default_factory()) if field.default_factory is not MISSING else ""
 
 
-def _imports(module: str, file: Path) -> Iterator[str]:
-    """Names of modules that a source file imports; some may be names inside modules, which `locate` does not find."""
+@lru_cache(maxsize=4096)
+def _imports(module: str, file: Path, modified: int, size: int) -> tuple[str, ...]:
+    """Names of modules that a source file imports; some may be names inside modules, which `locate` does not find.
+
+    Remembered until the file changes: a plan asks for the digests of all plugins of all cells.
+    """
+    return tuple(_imports_in(module, file))
+
+
+def _imports_in(module: str, file: Path) -> Iterator[str]:
     package = module if file.name == "__init__.py" else module.rpartition(".")[0]
     tree = _tree(file)
     for node in ast.walk(tree) if tree else ():

@@ -144,6 +144,9 @@ class CellFolder:
             set_aside(path)
         return None
 
+    def has_checkpoint(self) -> bool:
+        return any((self.path / name).exists() for name in ("checkpoint.pt", "checkpoint.previous.pt"))
+
     def _digests(self) -> list[str]:
         return [str(digest) for digest in (read_json(self.path / "checkpoint.json") or {}).get("sha256", [])]
 

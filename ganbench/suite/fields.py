@@ -86,7 +86,7 @@ class Fields:
         if type(value) is int and 1 <= value <= MOST_SEEDS:
             return tuple(range(value))
         if isinstance(value, list) and 0 < len(value) <= MOST_SEEDS:
-            listed = tuple(seed for seed in value if type(seed) is int and 0 <= seed < 2**31)
+            listed = tuple(seed for seed in value if type(seed) is int and 0 <= seed < 2**53)
             if len(set(listed)) == len(value):
                 return listed
         message = f"expected a number from 1 to {MOST_SEEDS}, or a list of different seeds, not {show(value)}"

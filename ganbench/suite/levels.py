@@ -36,6 +36,7 @@ def check_levels(suite: Suite, root: Node, base: Node, problems: list[Problem]) 
     found: list[Problem] = []
     for level in levels.values():
         found += _own_problems(level)
+    faulty = {problem.path for problem in found}
     if suite.design in ("grid", "paired"):
         found += _meetings(list(levels.values()))
     together = suite.design == "paired" and len({len(held) for held in suite.axes.values()}) == 1
@@ -47,6 +48,8 @@ def check_levels(suite: Suite, root: Node, base: Node, problems: list[Problem]) 
             continue  # the axis's own name for the base
         built = _build(base, parts, found)
         if built is None or design.excluded(combination, suite.exclude):
+            continue
+        if any(f"{level.path}.{setting.path}" in faulty for level in parts for setting in level.settings):
             continue
         name = name_of(combination)
         other = seen.setdefault(_identity(built), name)

@@ -60,8 +60,7 @@ class _Loader:
 
     def __init__(self, source: str, problems: list[Problem], *, plugins: bool) -> None:
         self.source, self.problems, self.plugins = source, problems, plugins
-        self.syntax = len(problems)
-        self.unclear = {problem.mark for problem in problems}  # what YAML could not say is not judged any further
+        self.unclear = list(problems)  # what was doubtful as YAML is not judged any further
 
     def load(
         self, root: Node, profile: str | None, overrides: Sequence[str], seeds: int | None, allow_large: bool
@@ -86,8 +85,8 @@ class _Loader:
             self.check_size(merged, suite, allow_large)
             check_levels(suite, merged, base, self.problems)
         if self.problems:
-            told = [p for p in self.problems[self.syntax :] if p.mark not in self.unclear]
-            raise _error(self.problems[: self.syntax] + told)
+            marks = {problem.mark for problem in self.unclear}
+            raise _error(self.unclear + [problem for problem in self.problems if problem.mark not in marks])
         return replace(suite, profile=profile or resolved, profiles=tuple(profiles) or known)
 
     def add(self, mark: Mark, path: str, message: str) -> None:
@@ -148,6 +147,7 @@ class _Loader:
             return None
         node, problems = parse(value.strip() or "null", mark.source, lines=False)
         self.problems += problems
+        self.unclear += problems
         return None if node is None else Setting(path=path.strip(), mark=mark, value=node)
 
     def set_key(self, held: dict[str, Node], keys: dict[str, Mark], setting: Setting) -> None:

@@ -24,6 +24,7 @@ from ganbench.api.plugin import Kind, Plugin
 from ganbench.api.procedure import Procedure
 from ganbench.api.training import Parts, Terms, Training
 from ganbench.api.trick import Trick, change
+from ganbench.errors import ConflictError
 from ganbench.seeds import derive, reseed
 from ganbench.train.data import RealImages
 
@@ -109,8 +110,10 @@ def plugin_and_spec(kind: Kind, plugin: Plugin | str) -> tuple[Plugin, PluginSpe
 
 
 def tiny_training(parts: Parts | None = None, *, seed: int = 0) -> Made:
-    """A run at step 0 and its data. Raises ConfigError if the parts refuse each other."""
+    """A run at step 0 and its data. Raises ConflictError if the parts refuse each other."""
     parts = parts or tiny_parts()
+    if sentences := [sentence for plugin in parts.plugins().values() if (sentence := plugin.conflict(parts))]:
+        raise ConflictError(" ".join(sentences))
     training = assemble.build(parts, seed=seed, device=torch.device("cpu"))
     data = RealImages(
         parts.info,

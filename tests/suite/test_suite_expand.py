@@ -12,7 +12,9 @@ from ganbench.api.config import PluginSpec, RunConfig
 from ganbench.suite import base_levels, canonical, cell_digest, expand, topped_up
 
 Load = Callable[..., Suite]
-AXES = "axes: {ema: {a: {ema: 0.9}, b: {ema: 0.99}}, norm: {off: {generator.norm: none}, no D: {discriminator.norm: none}}}"
+AXES = """axes:
+  ema: {a: {ema: 0.9}, b: {ema: 0.99}}
+  norm: {off: {generator.norm: none}, no D: {discriminator.norm: none}}"""
 
 
 def levels(suite: Suite) -> list[dict[str, str]]:
@@ -70,11 +72,9 @@ def test_exclusions_remove_every_combination_that_has_all_their_levels(suite: Lo
 def test_large_grids_must_be_allowed_and_are_counted_without_being_made(
     suite: Load, mistakes: Callable[..., list[str]]
 ) -> None:
-    axes = ", ".join(
-        f"{axis}: {{{', '.join(f'{i}: {{{path}: {i + 1}}}' for i in range(10))}}}"
-        for axis, path in [("w", "generator.width"), ("d", "discriminator.width"), ("z", "latents.size")]
-        + [("b", "training.batch_size"), ("k", "generator.kernel"), ("l", "discriminator.kernel")]
-    )
+    paths = ["generator.width", "discriminator.width", "latents.size", "training.batch_size", "training.d_updates"]
+    levels = lambda path: ", ".join(f"{i}: {{{path}: {i + 200}}}" for i in range(10))
+    axes = ", ".join(f"axis {path}: {{{levels(path)}}}" for path in [*paths, "replicate"])
     (line,) = mistakes(f"axes: {{{axes}}}\ndesign: grid")
     assert f"{(11**6 - 1) * 5 + 10:,} cells" in line and "--yes" in line
     assert len(suite(f"axes: {{{axes}}}\ndesign: grid", allow_large=True).axes) == 6

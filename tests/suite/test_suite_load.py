@@ -31,7 +31,7 @@ colour: red
 """
 
 
-def test_ten_mistakes_give_ten_precise_lines(tmp_path: Path) -> None:
+def test_many_mistakes_give_as_many_precise_lines(tmp_path: Path) -> None:
     path = tmp_path / "suite.yaml"
     path.write_text(TEN, encoding="utf-8")
     with pytest.raises(ConfigError) as caught:
@@ -168,19 +168,14 @@ def test_plus_appends_also_where_the_base_is_silent(suite: Load) -> None:
     assert names == ["ttur", "top_k"]
     assert [spec.name for spec in level(suite, "{}", "{tricks+: [top_k]}").tricks] == ["top_k"]
     assert level(suite, "{}", "{generator.attention_at+: [16]}").generator.attention_at == (16,)
-    assert (
-        len(suite("profiles: {p: {set: {evaluation.metrics+: [kid]}}}", profile="p").base["evaluation"]["metrics"]) == 2
-    )  # type: ignore[index,arg-type,call-overload]
+    (cell,) = expand(suite("baseline_seeds: 1\nprofiles: {p: {set: {evaluation.metrics+: [kid]}}}", profile="p"))
+    assert [spec.name for spec in cell.evaluation.metrics] == ["fid", "kid"]
 
 
 def test_options_of_the_plugin_that_stands_there_can_be_set(suite: Load) -> None:
     assert level(suite, "{}", "{dataset.faces.size: 64}").dataset.options == {"size": 64}
     found = level(suite, "{dataset: {faces: {train: 100}}}", "{dataset.faces.size: 64}")
     assert found.dataset.options == {"train": 100, "size": 64}
-    found = level(
-        suite, "{tricks: [ttur, {label_smoothing: {}}]}", "{tricks.auxiliary_classifier: {}}" and "{replicate: 1}"
-    )
-    assert [spec.name for spec in found.tricks] == ["ttur", "label_smoothing"]
 
 
 def test_options_of_a_trick_in_the_list_can_be_set(suite: Load) -> None:
@@ -193,7 +188,7 @@ def test_a_profile_sets_paths_of_base_and_its_seeds(suite: Load) -> None:
 seeds: 5
 baseline_seeds: 7
 top_up: 8
-profiles: {smoke: {set: {training.budget: {steps: 2}, evaluation.images: 64}, seeds: 2, question: Does it run?}}
+profiles: {smoke: {set: {training.budget: {steps: 2}, evaluation.images: 64}, seeds: 2, question: Run}}
 """
     plain, smoke = suite(text), suite(text, profile="smoke")
     assert (plain.folder, smoke.folder, smoke.profiles) == ("s", "s@smoke", ("smoke",))
@@ -201,7 +196,7 @@ profiles: {smoke: {set: {training.budget: {steps: 2}, evaluation.images: 64}, se
     cell = expand(smoke)[0]
     assert cell.config.training.budget == Budget(steps=2) and cell.config.training.batch_size == 8
     assert cell.evaluation.images == 64 and cell.suite == "s@smoke"
-    assert smoke.question == "Does it run?" and plain.question == "Does it?"
+    assert smoke.question == "Run" and plain.question == "Does it?"
     # who sets `seeds` anew drops what was said about other seeds
     assert (len(smoke.seeds), len(smoke.baseline_seeds), smoke.top_up) == (2, 4, None)
     assert (len(plain.seeds), len(plain.baseline_seeds), plain.top_up) == (5, 7, 8)
@@ -319,52 +314,10 @@ def test_any_suite_survives_dump_and_load(
     assert load_resolved(dump(first)) == first
 
 
-words = st.sampled_from(
-    [
-        "name",
-        "question",
-        "base",
-        "axes",
-        "design",
-        "seeds",
-        "margin",
-        "metrics",
-        "profiles",
-        "set",
-        "exclude",
-        "because",
-        "options",
-        "dataset",
-        "faces",
-        "blocks",
-        "tricks",
-        "tricks+",
-        "top_k",
-        "generator",
-        "optimizer",
-        "lr",
-        "training",
-        "budget",
-        "steps",
-        "smoke",
-        "grid",
-        "paired",
-        "evaluation",
-        "images",
-        "s",
-        "x",
-        "0",
-        "1",
-        "-1",
-        "0.5",
-        "5%",
-        "null",
-        "true",
-        "on",
-        "017",
-        "2e-4",
-    ]
-)
+WORDS = """name question base axes design seeds margin metrics profiles set exclude because options dataset faces blocks
+tricks tricks+ top_k generator optimizer lr training budget steps smoke grid paired evaluation images s x 0 1 -1 0.5 5%
+null true on 017 2e-4"""
+words = st.sampled_from(WORDS.split())
 trees = st.recursive(
     words, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=4), max_leaves=25
 )

@@ -31,10 +31,10 @@ EMBEDDED = 8  # planes of the embedded labels in D: "keep the dimensionality low
 CONDITION = 64  # size of the label vector that conditional norms read
 
 BOTH = {
-    *("width", "kernel", "norm", "spectral_norm", "activation", "slope", "bias", "dropout", "dropout_when_sampling"),
+    *("width", "kernel", "norm", "spectral_norm", "activation", "slope", "bias", "dropout"),
     *("attention_at", "conditioning"),
 }
-GENERATOR = BOTH | {"stem", "output_activation", "layer_noise", "upsampling"}
+GENERATOR = BOTH | {"dropout_when_sampling", "stem", "output_activation", "layer_noise", "upsampling"}
 DISCRIMINATOR = BOTH | {"downsampling", "minibatch", "heads"}
 
 

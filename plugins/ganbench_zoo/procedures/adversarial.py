@@ -23,29 +23,31 @@ class Adversarial(Procedure):
         return config.training.d_updates if self.fresh_batches else 1
 
     def step(self, training: Training, data: Data) -> Terms:
+        reals = [data.batch(i) for i in range(self.batches_per_step(training.config))]
         terms: Terms = {}
         for update in range(training.config.training.d_updates):
             terms |= update_discriminator(
                 training,
                 training.moment("D", update),
-                self.game(training, data, update),
+                self.game(training, reals[update % len(reals)]),
                 separate_batches=self.separate_batches,
             )
+        return terms | self.update_g(training, reals)
+
+    def update_g(self, training: Training, reals: list[Batch]) -> Terms:
+        """G's updates reuse the batches of D's: mostly for their labels only, and they are there already."""
+        terms: Terms = {}
         for update in range(training.config.training.g_updates):
-            terms |= self.update_g(training, data, update)
+            terms |= update_generator(
+                training,
+                training.moment("G", update),
+                self.game(training, reals[update % len(reals)]),
+                separate_batches=self.separate_batches,
+            )
         return terms
 
-    def update_g(self, training: Training, data: Data, update: int) -> Terms:
-        return update_generator(
-            training,
-            training.moment("G", update),
-            self.game(training, data, update),
-            separate_batches=self.separate_batches,
-        )
-
-    def game(self, training: Training, data: Data, update: int) -> Game:
-        """G's updates reuse the batches of D's: they are there already, and mostly for their labels only."""
-        real = data.batch(update % self.batches_per_step(training.config))
+    def game(self, training: Training, real: Batch) -> Game:
+        """Reals against as many fakes, which have their labels."""
 
         def generate(moment: Moment) -> Batch:
             latents = draw_latents(len(real), training.config.latents, moment.rng("latents"))

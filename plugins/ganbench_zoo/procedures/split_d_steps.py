@@ -35,12 +35,11 @@ class SplitDSteps(Adversarial):
         return 1
 
     def step(self, training: Training, data: Data) -> Terms:
+        real = data.batch(0)
         terms: Terms = {}
         for update, side in enumerate(SIDES):
             half = update_discriminator(
-                training, training.moment("D", update), self.game(training, data, 0), look_at=(side,)
+                training, training.moment("D", update), self.game(training, real), look_at=(side,)
             )
             terms |= {f"{name}_on_{side}": term for name, term in half.items()}
-        for update in range(training.config.training.g_updates):
-            terms |= self.update_g(training, data, update)
-        return terms
+        return terms | self.update_g(training, [real])

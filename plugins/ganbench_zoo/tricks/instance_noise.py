@@ -11,7 +11,7 @@ from ganbench import Moment, Trick
 
 @dataclass(frozen=True, kw_only=True)
 class InstanceNoise(Trick):
-    """Normal noise on all that D sees, decaying linearly (Sonderby et al., 2017; ganhacks 13)."""
+    """Normal noise on all that D sees, decaying linearly (Sønderby et al., 2017; ganhacks 13)."""
 
     std: float = 0.1  # at the start, as if images were in -1..1; > 0
     until: float = 1.0  # share of training after which there is none, in (0, 1]
