@@ -86,6 +86,17 @@ def recorded_training_key(origin: Provenance) -> dict[str, str]:
     return digests | {"data": origin.dataset}
 
 
+def changed_since(origin: Provenance, config: RunConfig, data: str | None = None) -> str:
+    """Which plugins, or the data, are not as they were when a cell was trained; empty when all are. Plugins that are
+    not installed here, and data whose digest is not given, cannot be compared."""
+    then = recorded_training_key(origin)
+    installed = [(kind, spec) for kind, spec in training_plugins(config) if spec.name in registry.names(kind)]
+    now = {name: plugin["digest"] for name, plugin in plugin_digests(installed).items()}
+    now |= {} if data is None else {"data": data}
+    changed = sorted(name for name in now if then.get(name) != now[name])
+    return f"changed since: {', '.join(changed)}" if changed else ""
+
+
 def evaluation_key(config: EvaluationConfig, weights: str) -> str:
     """Digest of all that a score depends on besides the trained networks, as it is now."""
     digests = {name: plugin["digest"] for name, plugin in plugin_digests(evaluation_plugins(config)).items()}

@@ -25,7 +25,7 @@ from ganbench.device import pick
 from ganbench.errors import ConfigError, NothingMatched
 from ganbench.files import plain
 from ganbench.prepare import Prepared, group_of, prepare
-from ganbench.provenance import evaluation_key, recorded_training_key, training_key
+from ganbench.provenance import changed_since, evaluation_key
 from ganbench.store import CellFolder, Store
 from ganbench.suite import check, dump, expand
 
@@ -117,11 +117,7 @@ def what_changed(cell: Cell, folder: CellFolder, prepared: Prepared | None) -> s
     origin = folder.read_provenance()
     if origin is None:
         return ""
-    then = recorded_training_key(origin)
-    data = prepared.of(cell).digest("train") if prepared else then["data"]
-    now = training_key(cell.config, data)
-    changed = sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))
-    return f"changed since: {', '.join(changed)}" if changed else ""
+    return changed_since(origin, cell.config, prepared.of(cell).digest("train") if prepared else None)
 
 
 def evaluation_changed(cell: Cell, result: RunResult, prepared: Prepared | None) -> bool:

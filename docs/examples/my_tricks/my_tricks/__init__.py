@@ -1,0 +1,1 @@
+"""Tricks of my own."""

@@ -1,0 +1,301 @@
+"""The commands of `ganbench`: parse, call one function, print. Nothing heavy is imported before a command runs."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from ganbench.errors import GanbenchError, NothingMatched
+from ganbench.version import __version__
+
+USER_MISTAKE, OWN_BUG, NOTHING_MATCHED, INTERRUPTED = 2, 1, 5, 130
+
+
+class Commands(TyperGroup):
+    """`--retry` with or without a word, and errors of users as one clear message."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, with_retry_word(args))
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except GanbenchError as error:
+            from ganbench.commands.screen import note
+
+            note(str(error))
+            raise typer.Exit(NOTHING_MATCHED if isinstance(error, NothingMatched) else USER_MISTAKE) from error
+        except KeyboardInterrupt:
+            print("interrupted; the same command goes on", file=sys.stderr)
+            raise typer.Exit(INTERRUPTED) from None
+
+
+def with_retry_word(arguments: list[str]) -> list[str]:
+    """`--retry` alone means `--retry failed`."""
+    words: list[str] = []
+    for index, word in enumerate(arguments):
+        words.append(word)
+        if word == "--retry" and (arguments[index + 1 : index + 2] or [""])[0] not in ("failed", "stale"):
+            words.append("failed")
+    return words
+
+
+app = typer.Typer(
+    cls=Commands,
+    name="ganbench",
+    help="Which GAN training tricks matter? Suites of runs, with seeds, tests and verdicts.",
+    epilog="Start with: ganbench run suites/quickstart.yaml",
+    no_args_is_help=True,
+    rich_markup_mode=None,  # rich would double the time that --help takes
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Files = Annotated[list[Path], typer.Argument(metavar="SUITE...", help="Suite files (YAML).")]
+Suites = Annotated[
+    list[str] | None, typer.Argument(metavar="SUITE...", help="Suite files, names, or folders; all by default.")
+]
+Results = Annotated[Path, typer.Option("--results", envvar="GANBENCH_RESULTS", help="The results folder.")]
+Profile = Annotated[str | None, typer.Option(help="A profile of the suite, such as smoke or cpu.")]
+Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
+Seeds = Annotated[int | None, typer.Option(min=1, help="Seeds per level; the baseline gets twice as many.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Set a path of the suite, as in base.training.batch_size=32."),
+]
+Cells = Annotated[str | None, typer.Option(metavar="GLOB", help="Only cells whose id matches.")]
+Jobs = Annotated[int | None, typer.Option(min=1, help="Cells at once; by default what the machine has room for.")]
+ExecutorName = Annotated[str, typer.Option("--executor", help="The executor plugin that runs cells.")]
+Retry = Annotated[
+    list[str] | None,
+    typer.Option(metavar="[failed|stale]", help="Run failed cells again, or those whose plugins or data have changed."),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Allow more than 10,000 cells.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, and nothing else there.")]
+Resolved = Annotated[bool, typer.Option("--resolved", help="Print the full configuration of every level.")]
+KindName = Annotated[str, typer.Argument(metavar="KIND", help="Such as trick, loss, metric.")]
+DEFAULT_RESULTS = Path("results")
+
+
+def show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"ganbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    suite: Files,
+    profile: Profile = None,
+    results: Results = DEFAULT_RESULTS,
+    jobs: Jobs = None,
+    executor: ExecutorName = "local",
+    device: Device = None,
+    seeds: Seeds = None,
+    cells: Cells = None,
+    set_: Set = None,
+    retry: Retry = None,
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first cell that fails.")] = False,
+    max_hours: Annotated[float | None, typer.Option(help="Save and stop after so many hours (exit code 75).")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Like plan: say what would run.")] = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run what is not finished; the same command again resumes."""
+    from ganbench.commands.arguments import Choice
+
+    choice = Choice(
+        suites=suite,
+        profile=profile,
+        device=device,
+        seeds=seeds,
+        overrides=set_ or (),
+        large=yes,
+        jobs=jobs,
+        executor=executor,
+        cells=cells,
+        retry=retry or (),
+        fail_fast=fail_fast,
+        max_hours=max_hours,
+    )
+    from ganbench.commands.plan import plan as show_plan
+    from ganbench.commands.run import results_store, run as run_all
+
+    store = results_store(results)
+    finish(show_plan(choice, store, as_json, resolved=False) if dry_run else run_all(choice, store, as_json))
+
+
+@app.command()
+def plan(
+    suite: Files,
+    profile: Profile = None,
+    results: Results = DEFAULT_RESULTS,
+    jobs: Jobs = None,
+    executor: ExecutorName = "local",
+    device: Device = None,
+    seeds: Seeds = None,
+    cells: Cells = None,
+    set_: Set = None,
+    retry: Retry = None,
+    resolved: Resolved = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """What a run would do: cells, conflicts, time, and the smallest effect that the seeds can show."""
+    from ganbench.commands.arguments import Choice
+    from ganbench.commands.plan import plan as show_plan
+    from ganbench.commands.run import results_store
+
+    choice = Choice(
+        suites=suite,
+        profile=profile,
+        device=device,
+        seeds=seeds,
+        overrides=set_ or (),
+        large=yes,
+        jobs=jobs,
+        executor=executor,
+        cells=cells,
+        retry=retry or (),
+    )
+    finish(show_plan(choice, results_store(results), as_json, resolved))
+
+
+@app.command()
+def report(
+    suite: Suites = None,
+    results: Results = DEFAULT_RESULTS,
+    output: Annotated[Path | None, typer.Option(help="Write here instead of the suite's report folder.")] = None,
+    formats: Annotated[str | None, typer.Option("--format", metavar="md,csv,json", help="Which formats.")] = None,
+    metric: Annotated[str | None, typer.Option(help="Decide by this metric instead of the suite's.")] = None,
+    allow_partial: Annotated[bool, typer.Option("--allow-partial", help="Also while cells are missing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Tables, verdicts and pictures from results."""
+    from ganbench.commands.report import report as write_report
+    from ganbench.commands.run import results_store
+
+    finish(write_report(results_store(results), suite or (), formats, output, metric, allow_partial, as_json))
+
+
+@app.command()
+def status(suite: Suites = None, results: Results = DEFAULT_RESULTS, as_json: AsJson = False) -> None:
+    """What runs, what is done, what failed and why."""
+    from ganbench.commands.look import status as show_status
+    from ganbench.commands.run import results_store
+
+    finish(show_status(results_store(results), suite or (), as_json))
+
+
+@app.command()
+def logs(
+    cell: Annotated[str, typer.Argument(metavar="CELL", help="Its id, the beginning of it, or a glob.")],
+    results: Results = DEFAULT_RESULTS,
+    lines: Annotated[int, typer.Option(min=1, help="How many of the last lines.")] = 40,
+    as_json: AsJson = False,
+) -> None:
+    """The last lines that a cell printed, with the traceback if it failed."""
+    from ganbench.commands.look import logs as show_logs
+    from ganbench.commands.run import results_store
+
+    finish(show_logs(results_store(results), cell, lines, as_json))
+
+
+@app.command()
+def sample(
+    cell: Annotated[str, typer.Argument(metavar="CELL", help="Its id, or the beginning of it.")],
+    output: Annotated[Path, typer.Option(help="Folder for the images.")],
+    count: Annotated[int, typer.Option(min=1, help="How many images.")] = 16,
+    labels: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Ask for a label, as in hair=red; repeatable.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the latents.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "cpu",
+    results: Results = DEFAULT_RESULTS,
+    as_json: AsJson = False,
+) -> None:
+    """Images from the generator of a finished cell."""
+    from ganbench.commands.run import results_store
+    from ganbench.commands.sample import sample as write_samples
+
+    finish(write_samples(results_store(results), cell, count, output, labels or (), seed, device, as_json))
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[str | None, typer.Argument(metavar="KIND", help="Such as tricks or losses.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The plugins that suites can name."""
+    from ganbench.commands.plugins import show_list
+
+    finish(show_list(kind, as_json))
+
+
+@app.command()
+def show(kind: KindName, name: Annotated[str, typer.Argument(metavar="NAME")], as_json: AsJson = False) -> None:
+    """One plugin: what it does, its options and their defaults."""
+    from ganbench.commands.plugins import show_one
+
+    finish(show_one(kind, name, as_json))
+
+
+@app.command()
+def plugins(
+    check: Annotated[bool, typer.Option("--check", help="Import each of them, too.")] = False, as_json: AsJson = False
+) -> None:
+    """All installed plugins, from which package, and which are broken and why."""
+    from ganbench.commands.plugins import show_plugins
+
+    finish(show_plugins(check, as_json))
+
+
+@app.command()
+def schema() -> None:
+    """The JSON schema of suite files, for editors."""
+    from ganbench.commands.screen import document
+    from ganbench.suite import schema as suite_schema
+
+    document(suite_schema())
+
+
+@app.command()
+def doctor(results: Results = DEFAULT_RESULTS, as_json: AsJson = False) -> None:
+    """What is wrong with this installation, and what to do."""
+    from ganbench.commands.run import results_store
+    from ganbench.doctor import doctor as examine
+
+    finish(examine(results_store(results), as_json))
+
+
+def finish(code: int) -> None:
+    raise typer.Exit(code)
+
+
+def main() -> None:
+    """The entry point. What nobody expected is our own bug: the traceback, then what to make of it."""
+    try:
+        app()
+    except Exception as error:
+        traceback.print_exc()
+        line = " ".join(str(error).split())[:200]
+        print(f"ganbench {__version__}: {type(error).__name__}: {line}: this is a bug in ganbench", file=sys.stderr)
+        sys.exit(OWN_BUG)
+
+
+if __name__ == "__main__":
+    main()

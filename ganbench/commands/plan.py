@@ -1,0 +1,220 @@
+"""`ganbench plan`: what a run would do, how long it would take, and what its seeds could tell."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from ganbench import registry
+from ganbench.api.cell import Suite
+from ganbench.commands.arguments import Choice, load_suites, request_of
+from ganbench.commands.screen import columns, console, counted, document, duration, safe
+from ganbench.estimate import Estimate, Smallest, estimate, key_of, smallest
+from ganbench.store import Store
+from ganbench.suite import canonical, check, expand, missing_data
+
+if TYPE_CHECKING:
+    from ganbench.api.executor import Executor
+    from ganbench.runner import Planned, Request
+
+LONG = 8 * 3600.0  # seconds after which a smaller profile is worth a word
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is known of a suite before it runs."""
+
+    suite: Suite
+    planned: list[Planned]
+    remaining: list[Planned]
+    missing: list[str]  # what data sets say that are not there
+    weights: list[str]  # what extractors say whose weights are not there
+    estimate: Estimate | None
+    smallest: list[Smallest]
+    ratio: bool  # whether effects are shares
+
+
+def make_plans(choice: Choice, store: Store) -> list[Plan]:
+    request = request_of(choice)
+    return [plan_of(suite, store, request) for suite in load_suites(choice)]
+
+
+def plan_of(suite: Suite, store: Store, request: Request) -> Plan:
+    """Writes nothing, and works without the data."""
+    from ganbench.runner import TO_RUN, plan_suite
+
+    planned = plan_suite(suite, store, request)
+    remaining = [one for one in planned if one.state in TO_RUN]
+    runnable = [one.cell for one in planned if one.state != "skipped"]
+    datasets = {str(cell.config.dataset): cell.config for cell in runnable}
+    missing = [sentence for config in datasets.values() if (sentence := missing_data(config))]
+    key = key_of(suite, runnable)
+    jobs = jobs_of(suite, request) if remaining else 1
+    return Plan(
+        suite=suite,
+        planned=planned,
+        remaining=remaining,
+        missing=missing,
+        weights=missing_weights(planned),
+        estimate=estimate(planned, remaining, jobs, suite.options.device),
+        smallest=smallest(suite, planned, key),
+        ratio=key is None or key.scale == "ratio",
+    )
+
+
+def missing_weights(planned: Sequence[Planned]) -> list[str]:
+    """What the extractors say whose weights are not there."""
+    from ganbench.api.extractor import Extractor
+    from ganbench.errors import DataError
+
+    said: dict[str, None] = {}
+    for spec in {str(one.cell.evaluation.extractor): one.cell.evaluation.extractor for one in planned}.values():
+        try:
+            cast(Extractor, registry.make("extractor", spec)).digest()
+        except DataError as error:
+            said[str(error)] = None
+    return list(said)
+
+
+def jobs_of(suite: Suite, request: Request) -> int:
+    """How many cells the executor would run at once."""
+    if request.jobs is not None:
+        return request.jobs
+    executor = cast("Executor", registry.make("executor", request.executor))
+    return executor.start(suite.options, None, lambda message: None).capacity
+
+
+def plan(choice: Choice, store: Store, as_json: bool, resolved: bool) -> int:
+    """The command; returns the exit code."""
+    if resolved:
+        return print_resolved(load_suites(choice), as_json)
+    plans = make_plans(choice, store)
+    if as_json:
+        document({"suites": [as_record(one, store) for one in plans]})
+    else:
+        for one in plans:
+            print_plan(one, store)
+    return 0
+
+
+def print_resolved(suites: Sequence[Suite], as_json: bool) -> int:
+    """The full configuration of every level, all plugin options and defaults included."""
+    from ganbench.suite import dump
+    from ganbench.suite.expand import name_of
+
+    levels: list[dict[str, Any]] = []
+    for suite in suites:
+        for cell in check(expand(suite)):
+            if not levels or (levels[-1]["suite"], levels[-1]["levels"]) != (suite.folder, cell.levels):
+                levels.append(
+                    {
+                        "suite": suite.folder,
+                        "levels": cell.levels,
+                        "conflict": cell.conflict,
+                        "config": canonical(cell.config),
+                        "evaluation": asdict(cell.evaluation),
+                    }
+                )
+    if as_json:
+        document({"levels": levels})
+        return 0
+    from ganbench.suite.dump import _block  # the same layout as suite.yaml
+
+    for suite in suites:
+        print(dump(suite))
+    for level in levels:
+        print(f"# {safe(name_of(level['levels']))}" + (f": {level['conflict']}" if level["conflict"] else ""))
+        for name in ("config", "evaluation"):
+            print("\n".join(_block(name, level[name], 0, 2)))
+    return 0
+
+
+# --- what people read ------------------------------------------------------------------------------
+def print_plan(plan: Plan, store: Store) -> None:
+    suite = plan.suite
+    out = console()
+    lines = [f"{suite.folder}: {suite.question}", ""]
+    counts = Counter(one.state for one in plan.planned)
+    lines.append(f"{counted(len(plan.planned), 'cell')}: {', '.join(f'{n} {state}' for state, n in counts.items())}")
+    lines += columns(level_rows(plan), indent="  ")
+    lines += [*conflict_lines(plan), *(f"missing: {sentence}" for sentence in (*plan.missing, *plan.weights))]
+    if plan.estimate is not None:
+        about = f"about {duration(plan.estimate.seconds)} for {counted(plan.estimate.cells, 'cell')}"
+        at_once = f", {plan.estimate.jobs} at once" if plan.estimate.jobs > 1 else ""
+        lines.append(f"time: {about}{at_once} (from {plan.estimate.basis})")
+    if advice := shorter(plan):
+        lines.append(advice)
+    lines += effect_lines(plan)
+    lines.append(f"results: {store.suite(suite.folder).path}")
+    for line in lines:
+        out.print(safe(line), markup=False)
+
+
+def level_rows(plan: Plan) -> list[tuple[str, str]]:
+    """A row per level, with the states of its seeds."""
+    from ganbench.suite.expand import name_of
+
+    levels: dict[str, Counter[str]] = {}
+    for one in plan.planned:
+        name = "baseline" if one.cell.is_baseline else name_of(one.cell.levels)
+        levels.setdefault(name, Counter())[one.state] += 1
+    return [(name, ", ".join(f"{n} {state}" for state, n in states.items())) for name, states in levels.items()]
+
+
+def conflict_lines(plan: Plan) -> list[str]:
+    """A line per level that cannot run or does not hold any more."""
+    from ganbench.suite.expand import name_of
+
+    said: dict[str, None] = {}
+    for one in plan.planned:
+        if one.state in ("skipped", "stale", "failed"):
+            said[f"{one.state}: {name_of(one.cell.levels)}: {one.reason}"] = None
+    return list(said)
+
+
+def shorter(plan: Plan) -> str:
+    """A word on profiles, where the suite as it is would take very long."""
+    if plan.estimate is None or plan.estimate.seconds <= LONG:
+        return ""
+    offered = [name for name in ("cpu", "smoke") if name in plan.suite.profiles and name != plan.suite.profile]
+    if not offered or plan.suite.profile in ("cpu", "smoke"):
+        return ""
+    return f"that is long: --profile {offered[0]} asks the same on a smaller scale"
+
+
+def effect_lines(plan: Plan) -> list[str]:
+    """`smallest effect that 5 seeds find ...`"""
+    suite = plan.suite
+    seeds = f"{len(suite.seeds)} seeds (baseline {len(suite.baseline_seeds)})"
+    found = [one for one in plan.smallest if one.effect is not None]
+    if not found:
+        return [f"{seeds}: too few to tell any effect"]
+    unit = (lambda x: f"{100 * x:.0f} %") if plan.ratio else (lambda x: f"{x:.2g}")
+    effects = [f"{unit(one.effect)} if runs spread by {unit(one.spread)}" for one in found if one.effect is not None]
+    head = f"{seeds} can show changes of {suite.primary_metric} from"
+    if found[0].observed:
+        return [f"{head} {unit(found[0].effect or 0.0)} (finished runs spread by {unit(found[0].spread)})"]
+    return [f"{head} {', '.join(effects)}"]
+
+
+def as_record(plan: Plan, store: Store) -> dict[str, Any]:
+    return {
+        "suite": plan.suite.folder,
+        "question": plan.suite.question,
+        "folder": os.fspath(store.suite(plan.suite.folder).path),
+        "counts": dict(Counter(one.state for one in plan.planned)),
+        "cells": [
+            {"cell": one.cell.id, "levels": one.cell.levels, "seed": one.cell.seed}
+            | {"state": one.state, "reason": one.reason}
+            for one in plan.planned
+        ],
+        "missing": [*plan.missing, *plan.weights],
+        "estimate": plan.estimate,
+        "smallest_effects": plan.smallest,
+        "primary_metric": plan.suite.primary_metric,
+        "seeds": len(plan.suite.seeds),
+        "baseline_seeds": len(plan.suite.baseline_seeds),
+    }

@@ -1,0 +1,146 @@
+"""Results folder -> Summary, without importing torch: what `ganbench report`, `run` and notebooks show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
+
+from ganbench import registry
+from ganbench.api.cell import RunResult, Suite
+from ganbench.api.metric import MetricKey
+from ganbench.api.report import Report
+from ganbench.api.summary import Summary
+from ganbench.errors import ConfigError, NothingMatched, StoreError
+from ganbench.files import typed
+from ganbench.provenance import changed_since, evaluation_key
+from ganbench.report.protocol import check_protocols
+from ganbench.report.summarise import combination, summarise
+from ganbench.store import SCHEMA, CellFolder, SuiteFolder, table
+from ganbench.suite import load_resolved
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """A suite as it was run: suite.yaml and plan.json."""
+
+    suite: Suite
+    plan: dict[str, Any]
+
+    @property
+    def cells(self) -> list[dict[str, Any]]:
+        return list(self.plan["cells"])
+
+    @property
+    def keys(self) -> list[MetricKey]:
+        return [typed(MetricKey, key) for key in self.plan["keys"]]
+
+    @property
+    def declared(self) -> list[tuple[str, str]]:
+        """Every (axis, level) that is compared with the baseline, in the order of the suite."""
+        named: dict[tuple[str, str], None] = {}
+        for cell in self.cells:
+            levels: dict[str, str] = cell["levels"]
+            if len(levels) == 1:
+                named.update(dict.fromkeys(levels.items()))
+            elif levels:
+                named[tuple(combination(self.suite, levels))] = None  # type: ignore[index]
+        return list(named)
+
+
+def recorded(folder: SuiteFolder) -> Recorded:
+    """Raises NothingMatched where no suite was run into the folder."""
+    found = folder.read_plan()
+    if found is None:
+        raise NothingMatched(f"{folder.path}: holds no suite that was run")
+    text, plan = found
+    if plan.get("schema", 0) > SCHEMA:
+        raise StoreError(f"{folder.path / 'plan.json'}: was written by a newer ganbench. Upgrade ganbench to read it.")
+    return Recorded(suite=load_resolved(text, str(folder.path / "suite.yaml")), plan=plan)
+
+
+def stale(folder: CellFolder, planned: Mapping[str, Any], result: RunResult) -> str:
+    """Why a result no longer holds, as far as that shows without torch and data; empty when it does."""
+    if result.status == "skipped" or not (folder.path / "config.json").exists():
+        return ""
+    cell, _, _ = folder.read_config()
+    origin = folder.read_provenance()
+    if origin is not None and (changed := changed_since(origin, cell.config)):
+        return changed
+    if result.status in ("done", "collapsed") and result.evaluation and planned.get("evaluation"):
+        specs = [("extractor", cell.evaluation.extractor), *(("metric", spec) for spec in cell.evaluation.metrics)]
+        installed = all(spec.name in registry.names(cast(Any, kind)) for kind, spec in specs)
+        now = evaluation_key(cell.evaluation, planned["weights"]) if installed else planned["evaluation"]
+        if {now, planned["evaluation"]} != {result.evaluation}:
+            return "the evaluation has changed: run the suite again to score it anew"
+    return ""
+
+
+def rows(folder: SuiteFolder, found: Recorded) -> pd.DataFrame:
+    """`store.table`, with stale cells shown as such and without their numbers: they are never mixed in."""
+    frame = table(folder)
+    columns = list(frame.columns)
+    metrics = columns[columns.index("images_seen") + 1 :]
+    for index, planned in enumerate(found.cells):
+        cell = folder.cell(planned["id"])
+        result = cell.load_result()
+        if result is not None and (reason := stale(cell, planned, result)):
+            frame.loc[index, ["status", "reason"]] = ["stale", reason]
+            frame.loc[index, metrics] = float("nan")
+    return frame
+
+
+def summary_of(folder: SuiteFolder, metric: str | None = None) -> Summary:
+    """What there is to say of a suite now. Raises ConfigError when its cells were not measured in the same way.
+
+    metric: another one to decide by, with its own margin.
+    """
+    found = recorded(folder)
+    suite = found.suite
+    if metric is not None and metric != suite.primary_metric:
+        margin = next((key.margin for key in found.keys if key.name == metric), suite.margin)
+        suite = replace(suite, primary_metric=metric, margin=margin)
+    frame = rows(folder, found)
+    protocols = {}
+    for cell_id, status in zip(frame["cell"], frame["status"], strict=True):
+        result = folder.cell(cell_id).load_result() if status in ("done", "collapsed") else None
+        if result is not None and result.protocol:
+            protocols[cell_id] = result.protocol
+    return summarise(
+        suite,
+        frame,
+        found.keys,
+        notes=found.plan.get("notes", {}),
+        protocol=check_protocols(protocols),
+        declared=found.declared,
+    )
+
+
+def unfinished(summary: Summary) -> int:
+    """How many cells have no result that holds."""
+    return int(summary.rows["status"].isin(["pending", "stale"]).sum())
+
+
+def require_complete(summary: Summary, folder: SuiteFolder) -> None:
+    """A look before the declared seeds are in is a look too many, so it must be asked for."""
+    if missing := unfinished(summary):
+        count = len(summary.rows)
+        raise ConfigError(
+            f"{folder.path}: {missing} of {count} cells {'has' if missing == 1 else 'have'} no valid result yet: "
+            "finish them with `ganbench run`, or see what there is with `ganbench report --allow-partial`"
+        )
+
+
+def default_formats() -> list[str]:
+    """The formats written when none is named."""
+    classes = {name: registry.plugin_class("report", name) for name in registry.names("report")}
+    return [name for name, made in classes.items() if issubclass(made, Report) and made.default]
+
+
+def formats_of(text: str | None) -> list[str]:
+    """`md,csv` as names; None is all defaults. Raises UnknownPlugin."""
+    named: Iterable[str] = default_formats() if text is None else filter(None, map(str.strip, text.split(",")))
+    return [registry.find("report", name).name for name in named]
