@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ganbench.version import __version__
@@ -217,3 +219,15 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+class _Package(ModuleType):
+    """`ganbench.run` and `ganbench.report` are the functions of notebooks, though modules of these names exist, which
+    importing would put in their place."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in ("report", "run") and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -3,12 +3,13 @@ evaluators. Everything in it is named by a digest of what it was made of, and ca
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -198,43 +199,66 @@ def digest_of(key: Json) -> str:
 
 
 def cached(folder: Path, key: dict[str, Json], make: Callable[[Path], None]) -> Path:
-    """The file for this key, made if it is not there. Two processes may make it at once: both make the same."""
-    path = folder / digest_of(key)
-    if not path.exists():
+    """The file for this key, made if it is not there or not whole. Two processes may make it at once: both make the
+    same, and the first one's stays."""
+    entry = folder / digest_of(key)
+    content, seal = entry / "content", entry / "sha256"
+    if entry.exists():
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            partial = folder / f".{path.name[:16]}.{secrets.token_hex(4)}.partial"
-            make(partial)
-            partial.replace(path)
-        except OSError as error:
-            raise DataError(f"{folder}: the cache cannot be written ({error.strerror or error})") from error
-    return path
+            if seal.read_text() == file_digest(content):
+                return content
+        except (OSError, ValueError):
+            pass
+        set_aside(entry)
+    with filled(entry) as partial:
+        make(partial / "content")
+        (partial / "sha256").write_text(file_digest(partial / "content"))
+    return content
+
+
+def file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def filled(folder: Path) -> Iterator[Path]:
+    """A new folder to write into, which gets its name when it is complete; another process may be faster."""
+    partial = folder.with_name(f".{folder.name[:16]}.{secrets.token_hex(4)}.partial")
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        try:
+            partial.rename(folder)
+        except OSError:
+            if not folder.exists():
+                raise
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be made ({error})") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def set_aside(folder: Path) -> None:
+    """Out of the way, but not lost: `*.corrupt`."""
+    with contextlib.suppress(OSError):  # another process may have done it
+        folder.replace(folder.with_name(f"{folder.name}.{secrets.token_hex(4)}.corrupt"))
 
 
 def save_samples(samples: Samples, folder: Path, key: dict[str, Json]) -> None:
     """A split as .npy files, complete or not there at all."""
-    partial = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.partial")
-    try:
-        partial.mkdir(parents=True)
+    with filled(folder) as partial:
         np.save(partial / "images.npy", samples.images, allow_pickle=False)
         names = list(samples.labels)
         for index, name in enumerate(names):  # numbered: a label may be named anything
             np.save(partial / f"label{index}.npy", samples.labels[name], allow_pickle=False)
         facts = {"key": key, "labels": names, "domain": samples.domain, "sha256": samples.digest}
         (partial / "facts.json").write_text(json.dumps(facts))
-        try:
-            partial.rename(folder)
-        except OSError:
-            if not folder.exists():
-                raise
-            shutil.rmtree(partial)  # another process was faster
-    except OSError as error:
-        raise DataError(f"{folder}: the cache cannot be written ({error.strerror or error})") from error
 
 
 def load_samples(folder: Path) -> Samples | None:
     """A split from the cache, checked against its digest; None, and out of the way, if it is not whole."""
-    if not (folder / "facts.json").exists():
+    if not folder.exists():
         return None
     try:
         facts = json.loads((folder / "facts.json").read_text())
@@ -248,5 +272,5 @@ def load_samples(folder: Path) -> Samples | None:
             return samples
     except (OSError, ValueError, KeyError, TypeError, EOFError):
         pass
-    folder.replace(folder.with_name(f"{folder.name}.{secrets.token_hex(4)}.corrupt"))
+    set_aside(folder)
     return None

@@ -39,6 +39,12 @@ def configure(device: torch.device, threads: int, deterministic: bool) -> None:
         torch.backends.cudnn.benchmark = True
 
 
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has done what it was given, so that a clock tells the truth."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 def describe(device: torch.device) -> str:
     """`cpu`, or `cuda: NVIDIA ...`."""
     return f"cuda: {torch.cuda.get_device_name(device)}" if device.type == "cuda" else device.type

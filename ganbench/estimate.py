@@ -158,7 +158,7 @@ def timed(cell: Cell, device_name: str) -> Rates:
         batches_per_step=training.procedure.batches_per_step(training.config),
         device=device,
     )
-    clock = []
+    clock: list[float] = []
     while len(clock) <= TIMED_STEPS and sum(clock) < TIMED_SECONDS:
         started = time.perf_counter()
         training.step_progress, data.step = training.progress, training.step
@@ -201,7 +201,9 @@ def smallest(suite: Suite, planned: Sequence[Planned], key: MetricKey | None) ->
     ratio = key is None or key.scale == "ratio"
     groups: dict[str, list[float]] = {}
     for one in planned:
-        score = one.result.metrics.get(suite.primary_metric) if usable(one) and one.result else None
+        if one.result is None or one.result.status != "done":
+            continue
+        score = one.result.metrics.get(suite.primary_metric)
         if score is not None and (score > 0 or not ratio):
             groups.setdefault(str(sorted(one.cell.levels.items())), []).append(score)
     seen = stats.pooled_sd(groups.values(), ratio)

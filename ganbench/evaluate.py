@@ -15,7 +15,7 @@ from ganbench.api.data import Data, DatasetInfo, ImageSet, Samples, Split, rgb
 from ganbench.api.extractor import FeatureExtractor, Features
 from ganbench.api.metric import Judge, Measured, Metric, MetricKey, Real
 from ganbench.api.training import Training
-from ganbench.errors import ConfigError
+from ganbench.errors import ConfigError, GanbenchError
 from ganbench.phases import sample, sampling_inputs
 from ganbench.seeds import derive
 
@@ -72,7 +72,7 @@ def prepare_panel(metrics: Mapping[str, Metric], real: RealSide, extract: Callab
     if needs_features:
         points = real.features(real.config.reference, DIVERSITY_IMAGES).pooled
     else:
-        points = torch.from_numpy(real.samples(real.config.reference).images[:DIVERSITY_IMAGES]).flatten(1)
+        points = rgb(torch.from_numpy(real.samples(real.config.reference).images[:DIVERSITY_IMAGES])).flatten(1)
     return Panel(
         config=real.config,
         judges=judges,
@@ -124,12 +124,20 @@ def evaluate(
     metrics: dict[str, float] = {}
     tables: dict[str, Json] = {}
     for name, (metric, judge) in panel.judges.items():
-        metrics |= judge.measure(measured[metric.images])
+        metrics |= finite(name, judge.measure(measured[metric.images]))
         if final and judge.tables is not None:
             tables[name] = judge.tables(measured[metric.images])
     fakes = measured["data"]
     points = fakes.features.pooled if fakes.features is not None else fakes.images.images.flatten(1)
     return Scores(metrics=metrics, diversity=mean_distance(points) / max(panel.real_distance, 1e-12), tables=tables)
+
+
+def finite(metric: str, values: dict[str, float]) -> dict[str, float]:
+    """What a metric measured; it must not be NaN, which would spread into every mean."""
+    for key, value in values.items():
+        if not math.isfinite(value):
+            raise GanbenchError(f"the metric {metric} gave {key} = {value}")
+    return values
 
 
 def sampled(training: Training, config: EvaluationConfig, data: Data, stream: str, count: int) -> ImageSet:

@@ -1,7 +1,7 @@
 """The process of one cell: `python -m ganbench.process FOLDER`. Signals, exceptions and memory become a status.
 
-Exit codes: 0 there is a result, whatever it says; 2 the configuration or the data; 74 the disk; 75 asked to stop, and
-saved. Anything else is a crash, which the runner sees from outside.
+Exit codes: 0 there is a result, whatever it says; 73 a finished cell could not be scored again, and is as it was; 74
+the disk; 75 asked to stop, and saved. Anything else is a crash, which the runner sees from outside.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from types import FrameType, TracebackType
 
 from ganbench.api.cell import RunResult
 from ganbench.api.plugin import Plugin
-from ganbench.errors import Diverged, GanbenchError, Interrupted, StoreError
-from ganbench.store import CellFolder
+from ganbench.cell_folder import CellFolder
+from ganbench.errors import GanbenchError, Interrupted, StoreError
 
-DISK, REQUEUE = 74, 75
+NOT_SCORED, DISK, REQUEUE = 73, 74, 75
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -44,8 +44,12 @@ def on_signal(stop: object, number: int, frame: FrameType | None) -> None:
 
 
 def work(folder: CellFolder, stop: object) -> int:
-    """Run the cell, or score it again; save a result, unless the machine rather than the cell is at fault."""
-    from ganbench.run import rescore_cell, run_cell
+    """Run the cell, or score it again; save a result, unless the machine rather than the cell is at fault.
+
+    A cell that cannot be scored again keeps the result that it has: its training is not to blame.
+    """
+    from ganbench.rescore import rescore_cell
+    from ganbench.run import run_cell
 
     finished = folder.load_result()
     again = finished is not None and finished.status in ("done", "collapsed")
@@ -54,22 +58,21 @@ def work(folder: CellFolder, stop: object) -> int:
     except Interrupted as error:
         print(error)
         return REQUEUE
-    except StoreError as error:
-        print(error, file=sys.stderr)
-        if again:
-            return 2
-        return DISK
-    except Diverged as error:
-        result = RunResult(status="diverged", reason=str(error))
-    except GanbenchError as error:
-        print(error, file=sys.stderr)
-        result = RunResult(status="failed", reason=str(error))
     except BaseException as error:  # a plugin may raise anything, SystemExit too
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+        if full or isinstance(error, StoreError):
             print(error, file=sys.stderr)
             return DISK
-        traceback.print_exc()
-        result = RunResult(status="failed", reason=reason_of(error))
+        if isinstance(error, GanbenchError):
+            reason = str(error)
+            print(reason, file=sys.stderr)
+        else:
+            reason = reason_of(error)
+            traceback.print_exc()
+        if again:
+            print(reason, file=sys.stderr)  # the last line is what the runner shows
+            return NOT_SCORED
+        result = RunResult(status="failed", reason=reason)
     try:
         folder.save_result(result)
     except StoreError as error:
@@ -105,11 +108,16 @@ def culprit(trace: TracebackType | None) -> str | None:
 
 
 def follow_parent() -> None:
-    """End, saved, when the runner is gone: a cell must not go on without anybody who knows of it."""
-    parent = os.getppid()
+    """End, saved, when the runner is gone: a cell must not go on without anybody who knows of it.
+
+    An executor that is the parent itself says so in GANBENCH_RUNNER, so that its death before this line shows too.
+    """
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(1, signal.SIGTERM, 0, 0, 0)  # PR_SET_PDEATHSIG
+    parent = int(os.environ.get("GANBENCH_RUNNER") or os.getppid())
+    if os.getppid() != parent:
+        sys.exit(REQUEUE)
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -9,25 +9,24 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
-from ganbench import device as devices
-from ganbench import registry
+from ganbench import device as devices, registry
 from ganbench.api.cell import Cell, Provenance, RunResult
 from ganbench.api.config import Json, RunOptions
-from ganbench.api.data import Data, Samples, rgb
+from ganbench.api.data import Data, rgb
 from ganbench.api.logger import Logger, LogWriter
 from ganbench.api.training import SamplingInputs, Training
 from ganbench.assemble import assemble
-from ganbench.cache import RealImagesOf, real_images
-from ganbench.errors import Interrupted, StoreError
+from ganbench.cache import real_images
+from ganbench.cell_folder import CellFolder
+from ganbench.errors import Diverged, Interrupted
 from ganbench.evaluate import Panel, evaluate, prepare_panel, run_scores
 from ganbench.phases import sample, sampling_inputs
 from ganbench.pictures import save_animation, save_grid
 from ganbench.provenance import evaluation_key, provenance, recorded_training_key
-from ganbench.seeds import derive
-from ganbench.store import CellFolder
-from ganbench.train.data import RealImages, balanced
+from ganbench.streams import real_data, sampling_streams
+from ganbench.train.data import RealImages
 from ganbench.train.health import collapsed
 from ganbench.train.loop import Evaluation, Progress, restore, save, schedule, train
 
@@ -48,7 +47,7 @@ class StopSwitch:
 def run_cell(folder: CellFolder, stop: StopSwitch | None = None) -> RunResult:
     """Train and evaluate the cell of a folder, or go on with it; returns the result, which the caller saves.
 
-    Raises Diverged and Interrupted (after saving), and whatever a plugin raises.
+    Raises Interrupted (after saving), and whatever a plugin raises.
     """
     cell, options, cache = folder.read_config()
     run = CellRun.open(cell, folder, options, cache, stop or StopSwitch())
@@ -106,7 +105,11 @@ class CellRun:
 
     def resume(self) -> None:
         """Continue from the newest whole checkpoint; what was written after it is forgotten and done again."""
-        state = self.folder.load_checkpoint()
+        state = self.folder.load_checkpoint(str(self.training.device))
+        if state is not None and state.get("evaluation") != self.evaluation:
+            print("the evaluation has changed since this cell was begun: starting over, so that no scores are mixed")
+            self.folder.drop_checkpoints()
+            state = None
         if state is None:
             self.folder.rewind(step=-1, snapshots=0)
             return
@@ -133,6 +136,8 @@ class CellRun:
         except Interrupted:
             self.save_checkpoint()
             raise
+        except Diverged as error:
+            return replace(self.counts(), status="diverged", reason=str(error))
         finally:
             for logger in self.loggers:
                 logger.close()
@@ -170,6 +175,7 @@ class CellRun:
                 {
                     "step": training.step,
                     "fraction": point.fraction,
+                    "fractions": list(point.fractions),
                     "progress": training.progress,
                     "images_seen": training.images_seen,
                     "d_updates": training.updates["D"],
@@ -201,24 +207,35 @@ class CellRun:
         last = next(s for s in reversed(snapshots) if s["final"])
         diversity = [s["diversity"] for s in window]
         lost = collapsed(diversity)
-        return RunResult(
+        return replace(
+            self.counts(),
             status="collapsed" if lost else "done",
             reason=f"no diversity left: {diversity[-1]:.3f} of that of the real images" if lost else "",
             metrics=run_scores(
                 [s["metrics"] for s in window], [s["metrics"] for s in snapshots], last["metrics"], self.panel.keys
             ),
+            health={"diversity": diversity[-1]},
+            notes=self.panel.notes,
+            tables=last["tables"],
+        )
+
+    def counts(self) -> RunResult:
+        """What is known of every cell that ended, however it ended."""
+        return RunResult(
+            status="done",
             updates={"d": self.training.updates["D"], "g": self.training.updates["G"]},
             steps=self.training.step,
             images_seen=self.training.images_seen,
             seconds=round(self.training.seconds, 3),
-            evaluation_seconds=round(sum(s["evaluation_seconds"] for s in snapshots), 3),
+            evaluation_seconds=round(sum(s["evaluation_seconds"] for s in self.folder.snapshots()), 3),
             peak_memory_mib=round(devices.peak_memory_mib(self.training.device), 1),
-            health={"diversity": diversity[-1]},
             protocol=self.panel.protocol,
-            notes=self.panel.notes,
-            tables=last["tables"],
-            evaluation=evaluation_key(self.cell.evaluation, self.origin.extractor),
+            evaluation=self.evaluation,
         )
+
+    @property
+    def evaluation(self) -> str:
+        return evaluation_key(self.cell.evaluation, self.origin.extractor)
 
     # --- what the loop calls ---------------------------------------------------------------------------
     def log(self, record: dict[str, Json]) -> None:
@@ -259,80 +276,6 @@ class CellRun:
 
     def save_checkpoint(self) -> None:
         state = save(self.training, self.progress)
-        self.folder.save_checkpoint(state | {"snapshots": len(self.folder.snapshots())})
+        more = {"snapshots": len(self.folder.snapshots()), "evaluation": self.evaluation}
+        self.folder.save_checkpoint(self.training.step, state | more)
         self.saved_at = time.monotonic()
-
-
-# --- data ------------------------------------------------------------------------------------------------
-def real_data(training: Training, samples: Samples, seed: int) -> RealImages:
-    return RealImages(
-        training.parts.info,
-        [samples],
-        training.config,
-        seed=seed,
-        batches_per_step=training.procedure.batches_per_step(training.config),
-        device=training.device,
-    )
-
-
-def sampling_streams(training: Training, real: RealImagesOf) -> dict[str, Data]:
-    """Where sampled images get their labels: `data`, as frequent as in the training split (or balanced), and
-    `conditions`, the combinations kept for testing."""
-    seed = derive(training.seed, "sampling")
-    source = real.samples("train")
-    if real.config.label_sampling == "balanced":
-        source = balanced(source, max(real.config.images, real.config.final_images), seed)
-    streams: dict[str, Data] = {"data": real_data(training, source, seed)}
-    if any(metric.images == "conditions" for metric in real.metrics.values()):
-        split = "conditions" if real.info.counts.get("conditions") else "held_out"
-        streams["conditions"] = real_data(training, real.samples(cast(Any, split)), seed)
-    return streams
-
-
-# --- scoring again ---------------------------------------------------------------------------------------
-def rescore_cell(folder: CellFolder, stop: StopSwitch | None = None) -> RunResult:
-    """Measure the kept generators of a finished cell under the evaluation that its config.json now asks for.
-
-    Nothing is trained. Raises StoreError when a generator that is needed was not kept: then it must be.
-    """
-    cell, options, cache = folder.read_config()
-    earlier = folder.load_result()
-    assert earlier is not None
-    kept = {s["fraction"]: s for s in folder.snapshots() if s["generator"]}
-    missing = [f"{f:.3f}" for f in cell.evaluation.window_fractions() if f not in kept]
-    if missing:
-        raise StoreError(
-            f"the generators at {', '.join(missing)} of the budget were not kept, so the cell must be retrained"
-        )
-    run = CellRun.open(cell, folder, replace(options, loggers=()), cache, stop or StopSwitch())
-    records: list[dict[str, Json]] = []
-    for point in schedule(cell.evaluation.curve_fractions(), cell.evaluation.window_fractions()):
-        old = kept.get(point.fraction)
-        if old is None:
-            continue  # an evaluation of the curve that the earlier schedule did not have
-        state = folder.load_generator(old["step"], old["generator"])
-        if state is None:
-            raise StoreError(
-                f"the generator of step {old['step']} is missing or damaged, so the cell must be retrained"
-            )
-        for name, network in run.training.networks.items():
-            if name in state:
-                network.load_state_dict(state[name])
-        run.training.step, run.training.images_seen = old["step"], old["images_seen"]
-        run.training.updates = {"D": old["d_updates"], "G": old["g_updates"]}
-        run.training.seconds = old["seconds"]
-        records += [record | {"progress": old["progress"]} for record in run.measure(point, old["generator"])]
-    folder.replace_snapshots(records)
-    scored = run.result()
-    return replace(
-        earlier,
-        status=scored.status,
-        reason=scored.reason,
-        metrics=scored.metrics,
-        health=earlier.health | scored.health,
-        protocol=scored.protocol,
-        notes=scored.notes,
-        tables=scored.tables,
-        evaluation=scored.evaluation,
-        evaluation_seconds=scored.evaluation_seconds,
-    )

@@ -7,58 +7,36 @@ Killing it at any time loses nothing but time.
 from __future__ import annotations
 
 import contextlib
-import fnmatch
 import signal
 import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FrameType
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Protocol, cast
 
 from ganbench import registry
 from ganbench.api.cell import Cell, RunResult, Suite
-from ganbench.api.config import Json, PluginSpec
+from ganbench.api.config import Json
 from ganbench.api.executor import Executor, Exit, Job, Workers
 from ganbench.device import pick
-from ganbench.errors import ConfigError, NothingMatched
+from ganbench.errors import ConfigError
 from ganbench.files import plain
 from ganbench.prepare import Prepared, group_of, prepare
-from ganbench.provenance import changed_since, evaluation_key
+from ganbench.provenance import evaluation_key
+from ganbench.remaining import TO_RUN, Planned, Request, plan_suite, state_of
 from ganbench.store import CellFolder, Store
-from ganbench.suite import check, dump, expand
+from ganbench.suite import dump
 
-State = Literal["pending", "resume", "rescore", "stale", "done", "diverged", "collapsed", "failed", "skipped"]
-TO_RUN: tuple[State, ...] = ("pending", "resume", "rescore")
+__all__ = ["TO_RUN", "Outcome", "Planned", "Request", "View", "plan_suite", "run_suite"]
+
 ATTEMPTS = 3  # of a cell whose process is killed, until that counts as a failure
 GRACE_SECONDS = 30.0  # for cells to save, once they are asked to stop
+NOT_SCORED = 73  # exit code of a finished cell that could not be scored again
 DISK = 74  # exit code of a cell that could not write
 REQUEUE = 75  # exit code of a cell, and of the runner, that saved and stopped
 INTERRUPTED = 130
-
-
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """What the command line asks for, besides the suite."""
-
-    jobs: int | None = None  # cells at once; None: the executor decides
-    executor: PluginSpec = PluginSpec(name="local")
-    cells: str | None = None  # glob over cell ids
-    retry: frozenset[str] = frozenset()  # of: failed, stale
-    fail_fast: bool = False
-    max_seconds: float | None = None  # save and stop in time
-
-
-@dataclass(frozen=True, kw_only=True)
-class Planned:
-    """A cell and how far it is."""
-
-    cell: Cell
-    folder: CellFolder
-    state: State
-    result: RunResult | None = None
-    reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,52 +56,6 @@ class View(Protocol):
     def tick(self, running: Sequence[tuple[Cell, dict[str, Any] | None]]) -> None: ...
     def ended(self, planned: Planned) -> None: ...
     def finish(self) -> None: ...
-
-
-# --- which cells remain ------------------------------------------------------------------------------------
-def plan_suite(suite: Suite, store: Store, request: Request, prepared: Prepared | None = None) -> list[Planned]:
-    """Every cell with its state; writes nothing, and works without the data (then a change of data goes unnoticed)."""
-    folder = store.suite(suite.folder)
-    cells = check(expand(suite))
-    if request.cells is not None:
-        cells = [cell for cell in cells if fnmatch.fnmatchcase(cell.id, request.cells)]
-        if not cells:
-            raise NothingMatched(f"--cells {request.cells!r}: no cell of {suite.folder} is called so")
-    return [state_of(cell, folder.cell(cell.id), request, prepared) for cell in cells]
-
-
-def state_of(cell: Cell, folder: CellFolder, request: Request, prepared: Prepared | None) -> Planned:
-    """What there is of a cell, and whether it still holds."""
-    result = folder.load_result()
-    state: State
-    reason = result.reason if result else ""
-    if cell.conflict is not None:
-        state, reason = "skipped", cell.conflict
-    elif result is None:
-        state = "resume" if folder.has_checkpoint() else "pending"
-    elif result.status == "failed" and "failed" in request.retry:
-        state = "pending"  # also when its plugin has changed since: that is how failures are mended
-    elif changed := what_changed(cell, folder, prepared):
-        state, reason = ("pending" if "stale" in request.retry else "stale"), changed
-    elif result.status in ("done", "collapsed") and evaluation_changed(cell, result, prepared):
-        state, reason = "rescore", "the evaluation has changed"
-    else:
-        state = result.status
-    return Planned(cell=cell, folder=folder, state=state, result=result, reason=reason)
-
-
-def what_changed(cell: Cell, folder: CellFolder, prepared: Prepared | None) -> str:
-    """Which plugin, or the data, has changed since the cell was trained; empty when nothing has."""
-    origin = folder.read_provenance()
-    if origin is None:
-        return ""
-    return changed_since(origin, cell.config, prepared.of(cell).digest("train") if prepared else None)
-
-
-def evaluation_changed(cell: Cell, result: RunResult, prepared: Prepared | None) -> bool:
-    if prepared is None:
-        return False
-    return result.evaluation != evaluation_key(cell.evaluation, prepared.of(cell).extractor_plugin.digest())
 
 
 # --- a run -------------------------------------------------------------------------------------------------
@@ -155,6 +87,7 @@ def run_suite(suite: Suite, store: Store, request: Request, view: View) -> Outco
         view=view,
         workers=workers,
         planned=list(planned),
+        prepared=prepared,
         started=started,
     )
     try:
@@ -194,8 +127,11 @@ class Run:
     view: View
     workers: Workers
     planned: list[Planned]
+    prepared: Prepared | None
     started: float  # on the monotonic clock, preparation included
-    crashes: dict[str, int] = field(default_factory=dict)  # cell -> processes that died in this run
+    ends: dict[tuple[str, int], int] = field(
+        default_factory=dict
+    )  # cell and its last checkpoint -> processes that died
     stop_code: int | None = None
     stop_reason: str = ""
 
@@ -236,31 +172,34 @@ class Run:
         """What the end of a process means: a result, another attempt, or a failure."""
         folder = CellFolder(ended.job.folder)
         folder.append_attempt({"event": "end", "code": ended.code, "seconds": round(ended.seconds, 1)})
-        found = state_of(cell, folder, Request(), None)
-        if ended.code == 0 or (ended.stopped and found.result is not None):
+        found = state_of(cell, folder, Request(), self.prepared)
+        how = ended.reason or death(ended.code)
+        if found.state not in TO_RUN or ended.stopped:  # what is in the folder counts, whatever the exit code says
             self.replace(found)
         elif ended.code == DISK:
             self.replace(found)
             self.stop(3, f"{cell.id} could not write: {' '.join(folder.log_tail(1))}")
-        elif ended.code == 2 and found.result is not None:  # generators for re-scoring were not kept
-            self.replace(Planned(cell=cell, folder=folder, state="stale", reason=" ".join(folder.log_tail(1))))
-        elif ended.stopped:
-            self.replace(found)
-        elif ended.code != REQUEUE and self.crashed(ended, cell):
-            reason = f"{ended.reason or death(ended.code)}, {ATTEMPTS} times"
-            folder.save_result(RunResult(status="failed", reason=reason))
-            self.replace(state_of(cell, folder, Request(), None))
-        else:
+        elif ended.code == NOT_SCORED:
+            self.replace(replace(found, state="stale", reason=" ".join(folder.log_tail(1))))
+        elif self.gets_further(cell, folder):
+            self.planned = [found if p.cell.id == cell.id else p for p in self.planned]
             queue.append(found)
-            self.view.say(f"{cell.id}: {ended.reason or death(ended.code)}; it goes on from its last checkpoint")
-            return
+            self.view.say(f"{cell.id}: {how}; it goes on from its last checkpoint")
+        elif ended.code == REQUEUE:
+            self.replace(replace(found, reason=f"asked to be requeued {ATTEMPTS} times without getting any further"))
+        elif found.result is not None:  # a process that scores again and dies leaves a good result behind
+            self.replace(replace(found, state="stale", reason=f"it could not be scored again: {how}, {ATTEMPTS} times"))
+        else:
+            folder.save_result(RunResult(status="failed", reason=f"{how}, {ATTEMPTS} times"))
+            self.replace(state_of(cell, folder, Request(), None))
         if self.request.fail_fast and folder_failed(folder) and not ended.stopped:
             self.stop(3, f"{cell.id} failed, and --fail-fast was given")
 
-    def crashed(self, ended: Exit, cell: Cell) -> bool:
-        """Count a death; whether it was one too many."""
-        self.crashes[cell.id] = self.crashes.get(cell.id, 0) + 1
-        return self.crashes[cell.id] >= ATTEMPTS
+    def gets_further(self, cell: Cell, folder: CellFolder) -> bool:
+        """Count the end of a process without a result: whether fewer than ATTEMPTS ended at the same checkpoint."""
+        place = (cell.id, folder.checkpoint_step())
+        self.ends[place] = self.ends.get(place, 0) + 1
+        return self.ends[place] < ATTEMPTS
 
     def replace(self, now: Planned) -> None:
         self.planned = [now if p.cell.id == now.cell.id else p for p in self.planned]
@@ -295,7 +234,8 @@ class Run:
     def outcome(self) -> Outcome:
         code = self.stop_code
         if code is None:
-            code = 3 if any(p.state in ("failed", "stale", *TO_RUN) for p in self.planned) else 0
+            states = {p.state for p in self.planned}
+            code = 3 if states & {"failed", "stale"} else REQUEUE if states & set(TO_RUN) else 0
         return Outcome(planned=self.planned, code=code, reason=self.stop_reason)
 
 

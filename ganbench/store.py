@@ -1,232 +1,25 @@
-"""The only module that knows the layout of results/.
+"""The layout of results/, of which this module and `cell_folder` alone know.
 
 One writer per file. JSON files are replaced by rename, after an fsync; a file that cannot be read counts as absent.
-result.json is written last: its existence means that the cell is over.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganbench.api.cell import Cell, Provenance, RunResult
-from ganbench.api.config import Json, RunOptions
-from ganbench.errors import StoreError
-from ganbench.files import (
-    append_line,
-    plain,
-    read_json,
-    read_lines,
-    replace_lines,
-    set_aside,
-    typed,
-    write_atomic,
-    write_json,
-)
+from ganbench.api.config import Json
+from ganbench.cell_folder import SCHEMA, CellFolder
+from ganbench.files import plain, read_json, write_atomic, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA = 1  # of result.json and plan.json; newer ones are refused, older ones are read
-
-
-# --- one cell --------------------------------------------------------------------------------------
-@dataclass(frozen=True)
-class CellFolder:
-    """The files of one cell."""
-
-    path: Path
-
-    @property
-    def id(self) -> str:
-        return self.path.name
-
-    @property
-    def log(self) -> Path:
-        return self.path / "log.txt"
-
-    @property
-    def samples(self) -> Path:
-        return self.path / "samples"
-
-    @property
-    def animation(self) -> Path:
-        return self.path / "training.webp"
-
-    # What runs here
-    def write_config(self, cell: Cell, options: RunOptions, cache: Path) -> None:
-        """Written when the cell is handed to an executor: all that its process needs to know."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        self.samples.mkdir(exist_ok=True)
-        value = {"schema": SCHEMA, "cell": cell, "options": options, "cache": os.path.relpath(cache, self.path)}
-        if read_json(self.path / "config.json") != plain(value):
-            write_json(self.path / "config.json", value)
-
-    def read_config(self) -> tuple[Cell, RunOptions, Path]:
-        value = read_json(self.path / "config.json")
-        if value is None:
-            raise StoreError(f"{self.path}: is no cell (config.json is missing or damaged)")
-        cache = (self.path / str(value["cache"])).resolve()
-        return typed(Cell, value["cell"]), typed(RunOptions, value["options"]), cache
-
-    def write_provenance(self, provenance: Provenance) -> None:
-        write_json(self.path / "provenance.json", provenance)
-
-    def read_provenance(self) -> Provenance | None:
-        value = read_json(self.path / "provenance.json")
-        return None if value is None else typed(Provenance, value)
-
-    # What it has done so far
-    def append_history(self, record: Mapping[str, Json]) -> None:
-        append_line(self.path / "history.jsonl", record)
-
-    def append_snapshot(self, record: Mapping[str, Json]) -> None:
-        append_line(self.path / "snapshots.jsonl", record, sync=True)
-
-    def history(self) -> list[dict[str, Any]]:
-        return read_lines(self.path / "history.jsonl")
-
-    def snapshots(self) -> list[dict[str, Any]]:
-        return read_lines(self.path / "snapshots.jsonl")
-
-    def replace_snapshots(self, records: Iterable[Mapping[str, Json]]) -> None:
-        replace_lines(self.path / "snapshots.jsonl", records)
-
-    def rewind(self, step: int, snapshots: int) -> None:
-        """Forget what was written after a checkpoint: history beyond its step, and all but so many snapshots."""
-        replace_lines(self.path / "history.jsonl", [r for r in self.history() if r.get("step", 0) <= step])
-        replace_lines(self.path / "snapshots.jsonl", self.snapshots()[:snapshots])
-
-    def write_progress(self, record: Mapping[str, Json]) -> None:
-        """What `ganbench status` and the progress bar show; it may be lost, so it is not synced."""
-        path = self.path / "progress.json"
-        partial = path.with_name(".progress.partial")
-        partial.write_text(json.dumps(plain(record), allow_nan=False))
-        partial.replace(path)
-
-    def read_progress(self) -> dict[str, Any] | None:
-        return read_json(self.path / "progress.json")
-
-    def progress_age(self, now: float) -> float | None:
-        """Seconds since the last sign of life; None before the first."""
-        try:
-            return max(now - (self.path / "progress.json").stat().st_mtime, 0.0)
-        except FileNotFoundError:
-            return None
-
-    # Checkpoints: two generations, each with our own digest - a zeroed block would load without a word
-    def save_checkpoint(self, state: dict[str, Any]) -> None:
-        content = torch_bytes(state)
-        digest = hashlib.sha256(content).hexdigest()
-        current, previous = self.path / "checkpoint.pt", self.path / "checkpoint.previous.pt"
-        known = self._digests()[:1]
-        write_json(self.path / "checkpoint.json", {"sha256": [digest, *known]})
-        if current.exists():
-            current.replace(previous)
-        write_atomic(current, content)
-
-    def load_checkpoint(self) -> dict[str, Any] | None:
-        """The newest checkpoint that is whole, with all tensors on the CPU; None if there is none."""
-        known = self._digests()
-        for path in (self.path / "checkpoint.pt", self.path / "checkpoint.previous.pt"):
-            try:
-                content = path.read_bytes()
-            except (FileNotFoundError, IsADirectoryError):
-                continue
-            if hashlib.sha256(content).hexdigest() in known:
-                return torch_load(content)
-            set_aside(path)
-        return None
-
-    def has_checkpoint(self) -> bool:
-        return any((self.path / name).exists() for name in ("checkpoint.pt", "checkpoint.previous.pt"))
-
-    def _digests(self) -> list[str]:
-        return [str(digest) for digest in (read_json(self.path / "checkpoint.json") or {}).get("sha256", [])]
-
-    def drop_checkpoints(self) -> None:
-        """A finished cell needs none."""
-        for name in ("checkpoint.pt", "checkpoint.previous.pt", "checkpoint.json"):
-            (self.path / name).unlink(missing_ok=True)
-
-    # Generators of the evaluations: re-scoring needs no training
-    def save_generator(self, step: int, networks: dict[str, Any]) -> str:
-        """Returns the sha256 that its snapshot records."""
-        content = torch_bytes(networks)
-        (self.path / "generators").mkdir(exist_ok=True)
-        write_atomic(self._generator(step), content)
-        return hashlib.sha256(content).hexdigest()
-
-    def load_generator(self, step: int, sha256: str) -> dict[str, Any] | None:
-        """State dicts by network name; None when the file is not there or not what was saved."""
-        try:
-            content = self._generator(step).read_bytes()
-        except FileNotFoundError:
-            return None
-        return torch_load(content) if hashlib.sha256(content).hexdigest() == sha256 else None
-
-    def _generator(self, step: int) -> Path:
-        return self.path / "generators" / f"{step}.pt"
-
-    # The end
-    def save_result(self, result: RunResult) -> None:
-        write_json(self.path / "result.json", result)
-
-    def load_result(self) -> RunResult | None:
-        value = read_json(self.path / "result.json")
-        if value is None:
-            return None
-        if value.get("schema", 0) > SCHEMA:
-            raise StoreError(
-                f"{self.path / 'result.json'}: was written by a newer ganbench (schema {value['schema']}, "
-                f"this one reads {SCHEMA}). Upgrade ganbench to read it."
-            )
-        try:
-            return typed(RunResult, value)
-        except ValueError:  # pydantic's ValidationError is one
-            set_aside(self.path / "result.json")
-            return None
-
-    def forget(self) -> None:
-        """Start over: the result, and everything that a new attempt would append to or continue from."""
-        self.drop_checkpoints()
-        for name in ("result.json", "history.jsonl", "snapshots.jsonl", "progress.json", "attempts.jsonl"):
-            (self.path / name).unlink(missing_ok=True)
-
-    def append_attempt(self, record: Mapping[str, Json]) -> None:
-        append_line(self.path / "attempts.jsonl", record)
-
-    def attempts(self) -> list[dict[str, Any]]:
-        return read_lines(self.path / "attempts.jsonl")
-
-    def log_tail(self, lines: int = 20) -> list[str]:
-        try:
-            with self.log.open("rb") as file:
-                file.seek(max(self.log.stat().st_size - 65536, 0))
-                return file.read().decode(errors="replace").splitlines()[-lines:]
-        except FileNotFoundError:
-            return []
-
-
-def torch_bytes(state: dict[str, Any]) -> bytes:
-    import torch
-
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    return buffer.getvalue()
-
-
-def torch_load(content: bytes) -> dict[str, Any]:
-    import torch
-
-    state: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    return state
+__all__ = ["SCHEMA", "CellFolder", "Store", "SuiteFolder", "table"]
 
 
 # --- one suite -------------------------------------------------------------------------------------

@@ -70,11 +70,9 @@ def existing(path: Path) -> Path:
     if path.is_file():
         return path
     what = "is a folder" if path.is_dir() else "there is no such file"
-    folder = path.parent if path.parent != Path() else Path("suites")
-    known = [str(file) for file in sorted(folder.glob("*.yaml"))] if folder.is_dir() else []
-    named = folder / f"{path.stem}.yaml"
-    hint = f" Did you mean {named}?" if named.is_file() else did_you_mean(str(path), known)
-    raise ConfigError(f"{path}: {what}.{hint}")
+    known = sorted(file for folder in (path.parent, Path("suites")) for file in folder.glob("*.yaml"))
+    hint = next((f" Did you mean {file}?" for file in known if file.stem == path.stem), None)
+    raise ConfigError(f"{path}: {what}.{hint or did_you_mean(str(path), map(str, known))}")
 
 
 def request_of(choice: Choice) -> Request:

@@ -84,7 +84,10 @@ def jobs_of(suite: Suite, request: Request) -> int:
     if request.jobs is not None:
         return request.jobs
     executor = cast("Executor", registry.make("executor", request.executor))
-    return executor.start(suite.options, None, lambda message: None).capacity
+    workers = executor.start(suite.options, None, lambda message: None)
+    capacity = workers.capacity
+    workers.stop(0.0)
+    return capacity
 
 
 def plan(choice: Choice, store: Store, as_json: bool, resolved: bool) -> int:
@@ -121,25 +124,31 @@ def print_resolved(suites: Sequence[Suite], as_json: bool) -> int:
     if as_json:
         document({"levels": levels})
         return 0
-    from ganbench.suite.dump import _block  # the same layout as suite.yaml
+    from ganbench.suite.dump import block
 
     for suite in suites:
         print(dump(suite))
     for level in levels:
         print(f"# {safe(name_of(level['levels']))}" + (f": {level['conflict']}" if level["conflict"] else ""))
         for name in ("config", "evaluation"):
-            print("\n".join(_block(name, level[name], 0, 2)))
+            print("\n".join(block(name, level[name], 0, 2)))
     return 0
 
 
 # --- what people read ------------------------------------------------------------------------------
 def print_plan(plan: Plan, store: Store) -> None:
-    suite = plan.suite
     out = console()
-    lines = [f"{suite.folder}: {suite.question}", ""]
+    head, *rest = plan_lines(plan)
+    lines = [plan.suite.question, head, *columns(level_rows(plan), indent="  "), *rest]
+    for line in [*lines, f"results: {store.suite(plan.suite.folder).path}"]:
+        out.print(safe(line), markup=False)
+
+
+def plan_lines(plan: Plan) -> list[str]:
+    """All but the levels, a line each."""
     counts = Counter(one.state for one in plan.planned)
-    lines.append(f"{counted(len(plan.planned), 'cell')}: {', '.join(f'{n} {state}' for state, n in counts.items())}")
-    lines += columns(level_rows(plan), indent="  ")
+    states = ", ".join(f"{n} {state}" for state, n in counts.items())
+    lines = [f"{plan.suite.folder}: {counted(len(plan.planned), 'cell')}: {states}"]
     lines += [*conflict_lines(plan), *(f"missing: {sentence}" for sentence in (*plan.missing, *plan.weights))]
     if plan.estimate is not None:
         about = f"about {duration(plan.estimate.seconds)} for {counted(plan.estimate.cells, 'cell')}"
@@ -147,10 +156,7 @@ def print_plan(plan: Plan, store: Store) -> None:
         lines.append(f"time: {about}{at_once} (from {plan.estimate.basis})")
     if advice := shorter(plan):
         lines.append(advice)
-    lines += effect_lines(plan)
-    lines.append(f"results: {store.suite(suite.folder).path}")
-    for line in lines:
-        out.print(safe(line), markup=False)
+    return lines + effect_lines(plan)
 
 
 def level_rows(plan: Plan) -> list[tuple[str, str]]:
@@ -188,11 +194,14 @@ def shorter(plan: Plan) -> str:
 def effect_lines(plan: Plan) -> list[str]:
     """`smallest effect that 5 seeds find ...`"""
     suite = plan.suite
-    seeds = f"{len(suite.seeds)} seeds (baseline {len(suite.baseline_seeds)})"
+    seeds = f"{counted(len(suite.seeds), 'seed')} (baseline {len(suite.baseline_seeds)})"
     found = [one for one in plan.smallest if one.effect is not None]
     if not found:
         return [f"{seeds}: too few to tell any effect"]
-    unit = (lambda x: f"{100 * x:.0f} %") if plan.ratio else (lambda x: f"{x:.2g}")
+
+    def unit(value: float) -> str:
+        return f"{100 * value:.0f} %" if plan.ratio else f"{value:.2g}"
+
     effects = [f"{unit(one.effect)} if runs spread by {unit(one.spread)}" for one in found if one.effect is not None]
     head = f"{seeds} can show changes of {suite.primary_metric} from"
     if found[0].observed:

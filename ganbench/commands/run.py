@@ -112,11 +112,16 @@ def show(ran: Ran, choice: Choice) -> None:
         print(f"report: {ran.folder.report}")
     for line in troubles(ran, choice):
         note(line)
-    counts = Counter(planned.state for planned in ran.outcome.planned)
-    states = ", ".join(f"{count} {state}" for state, count in counts.items())
-    note(f"{ran.suite.folder}: {states}" + (f" ({ran.outcome.reason})" if ran.outcome.reason else ""))
+    note(counts_line(ran))
     if ran.outcome.code in STOPPED:
         note("the same command goes on from here")
+
+
+def counts_line(ran: Ran) -> str:
+    """`quickstart: 20 done, 1 failed`"""
+    counts = Counter(planned.state for planned in ran.outcome.planned)
+    states = ", ".join(f"{count} {state}" for state, count in counts.items())
+    return f"{ran.suite.folder}: {states}" + (f" ({ran.outcome.reason})" if ran.outcome.reason else "")
 
 
 def troubles(ran: Ran, choice: Choice) -> list[str]:

@@ -38,15 +38,15 @@ def dump(suite: Suite) -> str:
     lines = ["# The suite as run, with profile and command line applied."]
     for key, value in held.items():
         if value is not None and value != {} and value != []:
-            lines += _block(key, value, 0, {"axes": 2}.get(key, 1))
+            lines += block(key, value, 0, {"axes": 2}.get(key, 1))
     return "\n".join(lines) + "\n"
 
 
-def _block(key: str, value: Any, indent: int, levels: int) -> list[str]:
+def block(key: str, value: Any, indent: int, levels: int) -> list[str]:
     """`key: value`, with so many levels of mappings spread over lines."""
     start = f"{' ' * indent}{_text(key)}:"
     if isinstance(value, dict) and value and levels:
-        return [start, *(line for k, v in value.items() for line in _block(k, v, indent + 2, levels - 1))]
+        return [start, *(line for k, v in value.items() for line in block(k, v, indent + 2, levels - 1))]
     return [f"{start} {_flow(value)}"]
 
 

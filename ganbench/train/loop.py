@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from ganbench.api.config import Json
 from ganbench.api.training import Training
+from ganbench.device import synchronize
 from ganbench.errors import Diverged
 from ganbench.train.data import RealImages
 from ganbench.train.health import check_networks, check_terms
@@ -26,6 +27,7 @@ class Evaluation:
     fraction: float  # share of the budget at which it stands
     window: bool  # whether it counts for the score
     last: bool = False
+    fractions: tuple[float, ...] = ()  # of all points that fell on this step, its own among them
 
 
 @dataclass(kw_only=True)
@@ -43,6 +45,12 @@ def schedule(curve: list[float], window: list[float]) -> list[Evaluation]:
     points = [Evaluation(fraction=f, window=False) for f in curve]
     points += [Evaluation(fraction=f, window=True, last=f == window[-1]) for f in window]
     return points
+
+
+def together(points: list[Evaluation]) -> Evaluation:
+    """Points that fall on one step are evaluated once, as the last of them."""
+    last = max(points, key=lambda point: (point.window, point.fraction))
+    return replace(last, fractions=tuple(point.fraction for point in points))
 
 
 def train(
@@ -69,7 +77,7 @@ def train(
         due = [p for p in points[progress.evaluated :] if training.progress >= p.fraction - 1e-9]
         if due:
             check_networks(training.step, training.networks)
-            yield max(due, key=lambda point: (point.window, point.fraction))
+            yield together(due)
             progress.evaluated += len(due)
             checkpoint(True)
         if training.progress >= 1.0:
@@ -83,6 +91,8 @@ def train(
         training.watch_gradients = ends_interval
         terms = training.procedure.step(training, data)
         training.step += 1
+        if ends_interval:
+            synchronize(training.device)
         training.seconds += time.monotonic() - started
 
         # --- history ---------------------------------------------------------------------------
@@ -136,4 +146,5 @@ def restore(training: Training, progress: Progress, state: State) -> None:
     load_state_dict(training, state["training"])
     loop = state["loop"]
     progress.evaluated, progress.since_log = loop["evaluated"], loop["since_log"]
-    progress.sums, progress.counts = dict(loop["sums"]), dict(loop["counts"])
+    progress.sums = {name: value.to(training.device) for name, value in loop["sums"].items()}
+    progress.counts = dict(loop["counts"])

@@ -59,6 +59,7 @@ class LocalWorkers:
         self.threads = job.threads
         gpu = self._free_gpu()
         environment = os.environ | ALLOCATOR | {"OMP_NUM_THREADS": str(job.threads), "PYTHONUNBUFFERED": "1"}
+        environment |= {"GANBENCH_RUNNER": str(os.getpid())}  # a cell ends when this process does
         if gpu is not None:
             environment |= {"CUDA_VISIBLE_DEVICES": gpu}
         with (job.folder / "log.txt").open("ab") as log:

@@ -1,0 +1,89 @@
+"""Which cells of a suite remain: what there is of each, and whether it still holds. Writes nothing."""
+
+from __future__ import annotations
+
+import fnmatch
+from dataclasses import dataclass
+from typing import Literal
+
+from ganbench.api.cell import Cell, RunResult, Suite
+from ganbench.api.config import PluginSpec
+from ganbench.cell_folder import CellFolder
+from ganbench.errors import NothingMatched
+from ganbench.prepare import Prepared
+from ganbench.provenance import changed_since, evaluation_key
+from ganbench.store import Store
+from ganbench.suite import check, expand
+
+State = Literal["pending", "resume", "rescore", "stale", "done", "diverged", "collapsed", "failed", "skipped"]
+TO_RUN: tuple[State, ...] = ("pending", "resume", "rescore")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What the command line asks for, besides the suite."""
+
+    jobs: int | None = None  # cells at once; None: the executor decides
+    executor: PluginSpec = PluginSpec(name="local")
+    cells: str | None = None  # glob over cell ids
+    retry: frozenset[str] = frozenset()  # of: failed, stale
+    fail_fast: bool = False
+    max_seconds: float | None = None  # save and stop in time
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """A cell and how far it is."""
+
+    cell: Cell
+    folder: CellFolder
+    state: State
+    result: RunResult | None = None
+    reason: str = ""
+
+
+def plan_suite(suite: Suite, store: Store, request: Request, prepared: Prepared | None = None) -> list[Planned]:
+    """Every cell with its state; writes nothing, and works without the data (then a change of data goes unnoticed)."""
+    folder = store.suite(suite.folder)
+    cells = check(expand(suite))
+    if request.cells is not None:
+        cells = [cell for cell in cells if fnmatch.fnmatchcase(cell.id, request.cells)]
+        if not cells:
+            raise NothingMatched(f"--cells {request.cells!r}: no cell of {suite.folder} is called so")
+    return [state_of(cell, folder.cell(cell.id), request, prepared) for cell in cells]
+
+
+def state_of(cell: Cell, folder: CellFolder, request: Request, prepared: Prepared | None) -> Planned:
+    """What there is of a cell, and whether it still holds."""
+    result = folder.load_result()
+    state: State
+    reason = result.reason if result else ""
+    if cell.conflict is not None:
+        state, reason = "skipped", cell.conflict
+    elif result is None:
+        state = "resume" if folder.has_checkpoint() else "pending"
+    elif result.status == "failed" and "failed" in request.retry:
+        state = "pending"  # also when its plugin has changed since: that is how failures are mended
+    elif changed := what_changed(cell, folder, prepared):
+        state, reason = ("pending" if "stale" in request.retry else "stale"), changed
+    elif result.status in ("done", "collapsed") and evaluation_changed(cell, result, prepared):
+        state, reason = "rescore", "the evaluation has changed"
+        if sentence := folder.lacks(cell.evaluation):
+            state, reason = ("pending" if "stale" in request.retry else "stale"), f"{reason}: {sentence}"
+    else:
+        state = result.status
+    return Planned(cell=cell, folder=folder, state=state, result=result, reason=reason)
+
+
+def what_changed(cell: Cell, folder: CellFolder, prepared: Prepared | None) -> str:
+    """Which plugin, or the data, has changed since the cell was trained; empty when nothing has."""
+    origin = folder.read_provenance()
+    if origin is None:
+        return ""
+    return changed_since(origin, cell.config, prepared.of(cell).digest("train") if prepared else None)
+
+
+def evaluation_changed(cell: Cell, result: RunResult, prepared: Prepared | None) -> bool:
+    if prepared is None:
+        return False
+    return result.evaluation != evaluation_key(cell.evaluation, prepared.of(cell).extractor_plugin.digest())

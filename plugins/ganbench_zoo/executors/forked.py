@@ -1,0 +1,117 @@
+"""The runner's side of `ganbench.forkserver`: cells that start in milliseconds, because torch is imported once."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+START_SECONDS = 120.0  # for importing torch, on a slow disk
+LOST = 75  # the code of a cell whose server died: it was told to save, and may go on
+
+
+@dataclass
+class Forked:
+    """A cell's process, as far as its server tells of it; has what Local needs of a subprocess.Popen."""
+
+    server: ForkServer
+    pid: int
+    code: int | None = None
+
+    def poll(self) -> int | None:
+        if self.code is None:
+            self.server.listen()
+        return self.code
+
+    def send_signal(self, number: int) -> None:
+        if self.code is None:
+            os.kill(self.pid, number)
+
+    def wait(self) -> int:
+        while (code := self.poll()) is None:
+            time.sleep(0.01)
+        return code
+
+
+@dataclass
+class ForkServer:
+    """Started with the first cell, ended by closing its standard input."""
+
+    environment: Mapping[str, str]
+    server: subprocess.Popen[bytes] | None = None
+    children: dict[int, Forked] = field(default_factory=dict)
+    buffer: bytes = b""
+    started: list[int] = field(default_factory=list)
+
+    def fork(self, folder: Path, log: Path, environment: Mapping[str, str]) -> Forked:
+        """Start a cell. Raises OSError when the server does not come up; then the cell needs a process of its own."""
+        if self.server is None or self.server.poll() is not None:
+            self._start()
+        assert self.server is not None and self.server.stdin is not None
+        job = {"folder": str(folder), "log": str(log), "environment": dict(environment)}
+        self.server.stdin.write((json.dumps(job) + "\n").encode())
+        self.server.stdin.flush()
+        deadline = time.monotonic() + START_SECONDS
+        while not self.started:
+            if self.server.poll() is not None or time.monotonic() > deadline:
+                raise OSError("the fork server did not start")
+            self.listen()
+            time.sleep(0.005)
+        return self.children[self.started.pop(0)]
+
+    def listen(self) -> None:
+        """Take in what the server has said since the last time."""
+        if self.server is None or self.server.stdout is None:
+            return
+        with contextlib.suppress(BlockingIOError):
+            while received := os.read(self.server.stdout.fileno(), 65536):
+                self.buffer += received
+        *lines, self.buffer = self.buffer.split(b"\n")
+        for line in lines:
+            message = json.loads(line)
+            if "started" in message:
+                self.children[message["started"]] = Forked(server=self, pid=message["started"])
+                self.started.append(message["started"])
+            else:
+                self.children.pop(message["ended"]).code = message["code"]
+        if self.server.poll() is not None and self.children:
+            for child in self.children.values():
+                child.code = LOST
+            self.children.clear()
+
+    def close(self) -> None:
+        if self.server is not None and self.server.stdin is not None:
+            with contextlib.suppress(OSError):
+                self.server.stdin.close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.server.wait(5.0)
+            self.server.kill()
+            self.server.wait()
+            if self.server.stdout is not None:
+                self.server.stdout.close()
+            self.server = None
+
+    def _start(self) -> None:
+        self.close()
+        self.buffer, self.started = b"", []
+        self.server = subprocess.Popen(
+            [sys.executable, "-m", "ganbench.forkserver"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | self.environment,
+            start_new_session=True,
+        )
+        assert self.server.stdout is not None
+        os.set_blocking(self.server.stdout.fileno(), False)
+
+
+def available() -> bool:
+    """Whether this system forks safely: macOS's frameworks do not, Windows cannot."""
+    return sys.platform == "linux" and hasattr(signal, "SIGCHLD")
