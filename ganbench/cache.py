@@ -138,6 +138,10 @@ class RealImagesOf:
             logits = torch.from_numpy(arrays["logits"]) if "logits" in arrays else None
             return Features(pooled=torch.from_numpy(arrays["pooled"]), logits=logits)
 
+    @property
+    def extractor_title(self) -> str:
+        return self.extractor_plugin.title or self.extractor.spec.name
+
     def extractor_digest(self) -> str:
         return digest_of(
             {

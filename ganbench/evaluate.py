@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import torch
@@ -58,6 +58,9 @@ class RealSide(Protocol):
     def samples(self, split: Split) -> Samples: ...
     def features(self, split: Split, count: int | None = None) -> Features: ...
     def digest(self, split: Split) -> str: ...
+    def extractor_digest(self) -> str: ...
+    @property
+    def extractor_title(self) -> str: ...
     def for_metric(self, name: str) -> Real: ...
 
 
@@ -76,11 +79,18 @@ def prepare_panel(metrics: Mapping[str, Metric], real: RealSide, extract: Callab
     return Panel(
         config=real.config,
         judges=judges,
-        keys=[key for metric in metrics.values() for key in metric.keys(real.info)],
+        keys=[titled(key, *judge, real) for judge in judges.values() for key in judge[0].keys(real.info)],
         extract=extract if needs_features else None,
         real_distance=mean_distance(points),
         protocol=protocol(real, judges),
     )
+
+
+def titled(key: MetricKey, metric: Metric, judge: Judge, real: RealSide) -> MetricKey:
+    """The key with its protocol in the title: "FID (EfficientNet-Lite0, 2000 images)"."""
+    judged_by = real.extractor_title if metric.needs_features else judge.protocol.get("evaluator")
+    said = ", ".join([str(judged_by)] * bool(judged_by) + [f"{real.config.images} images"])
+    return replace(key, title=f"{key.title or key.name} ({said})")
 
 
 def protocol(real: RealSide, judges: Mapping[str, tuple[Metric, Judge]]) -> dict[str, Json]:
@@ -89,8 +99,9 @@ def protocol(real: RealSide, judges: Mapping[str, tuple[Metric, Judge]]) -> dict
     return {
         "data": real.digest(config.reference),
         "reference": config.reference,
-        "reference_images": min(config.reference_images or len(real.samples(config.reference)), 10**9),
+        "reference_images": config.reference_images or len(real.samples(config.reference)),
         "extractor": config.extractor.name,
+        "extractor_digest": real.extractor_digest(),
         "resize": config.resize,
         "images": config.images,
         "final_images": config.final_images,

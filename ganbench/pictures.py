@@ -26,7 +26,7 @@ def grid(images: Tensor, columns: int = 8) -> npt.NDArray[np.uint8]:
 
 def save_grid(images: Tensor, path: Path, columns: int = 8) -> None:
     """Lossless, so that what is looked at is what was measured. No metadata."""
-    Image.fromarray(grid(images, columns)).save(path, format="WEBP", lossless=True, quality=50)
+    Image.fromarray(grid(images, columns)).save(path, format="WEBP", lossless=True, quality=0, method=0)  # 40 times as fast
 
 
 def save_animation(frames: Sequence[Path], path: Path, milliseconds: int = 400) -> None:

@@ -50,6 +50,7 @@ class Count:
     def end(self, planned: Planned) -> None:
         self.ended += 1
         self.failed += planned.state in ("failed", "diverged", "collapsed")
+        self.running = [(cell, record) for cell, record in self.running if cell.id != planned.cell.id]
         self.begun.pop(planned.cell.id, None)
 
     @property
@@ -150,7 +151,7 @@ class Bars(Lines):
         self.looked = 0.0
 
     def say(self, message: str) -> None:
-        self.console.print(safe(message), markup=False)
+        self.console.print(safe(message), markup=False, highlight=False)
 
     def begin(self, suite: Suite, planned: Sequence[Planned], where: str) -> None:
         from rich.live import Live

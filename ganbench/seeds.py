@@ -25,6 +25,11 @@ def reseed(seed: int) -> None:
     import numpy
     import torch
 
-    torch.manual_seed(seed)
+    torch.default_generator.manual_seed(seed)
+    # Not torch.manual_seed: before CUDA has started it records a stack trace for later, which takes milliseconds.
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.manual_seed_all(seed)
+    if torch.backends.mps.is_available():
+        torch.mps.manual_seed(seed)
     numpy.random.seed(seed % 2**32)
     random.seed(seed)

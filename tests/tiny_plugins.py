@@ -84,7 +84,7 @@ class Tiny(Dataset):
 
 @dataclass(frozen=True, kw_only=True)
 class Pixels(Extractor):
-    """Mean colours of the quarters of an image."""
+    """Colours of the quarters of an image against each other."""
 
     title = "Pixels"
 
@@ -93,7 +93,8 @@ class Pixels(Extractor):
 
     def load(self, device: torch.device, resize: int | None) -> Callable[[Tensor], Features]:
         def features(images: Tensor) -> Features:
-            return Features(pooled=torch.nn.functional.adaptive_avg_pool2d(images.float(), 2).flatten(1).cpu())
+            pooled = torch.nn.functional.adaptive_avg_pool2d(images.float(), 2).flatten(1).cpu()
+            return Features(pooled=(pooled - pooled.mean(1, keepdim=True)) / pooled.std(1, keepdim=True))
 
         return features
 

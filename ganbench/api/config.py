@@ -184,8 +184,7 @@ class RunOptions(Config):
     device: str = "auto"  # auto, cpu, cuda, cuda:1, mps
     log_every: int = 50  # steps between two lines of the history
     checkpoint_seconds: float = 60.0  # at most this much training is lost to a kill
-    keep_generators: bool = True  # of the score window: allows re-scoring without retraining
-    compile: bool = False  # torch.compile of the networks, on CUDA
+    keep_generators: bool = True  # of every evaluation: allows re-scoring without retraining
     hang_seconds: float = 600.0  # a cell that reports no progress for so long is stopped and counts as failed
     deterministic: bool = True  # deterministic kernels where there are any
     loggers: tuple[PluginSpec, ...] = (PluginSpec(name="console"),)

@@ -43,7 +43,7 @@ def sample_cell(
     from ganbench.assemble import assemble
     from ganbench.cache import real_images
     from ganbench.phases import sample, sampling_inputs
-    from ganbench.run import sampling_streams
+    from ganbench.streams import sampling_streams
 
     cell, _, cache = folder.read_config()
     snapshot = next((s for s in reversed(folder.snapshots()) if s.get("generator")), None)

@@ -66,8 +66,11 @@ def stale(folder: CellFolder, planned: Mapping[str, Any], result: RunResult) -> 
     """Why a result no longer holds, as far as that shows without torch and data; empty when it does."""
     if result.status == "skipped" or not (folder.path / "config.json").exists():
         return ""
-    cell, _, _ = folder.read_config()
-    origin = folder.read_provenance()
+    try:
+        cell, _, _ = folder.read_config()
+        origin = folder.read_provenance()
+    except ValueError:  # pydantic's ValidationError is one
+        return "was written by another version of ganbench, which has other fields"
     if origin is not None and (changed := changed_since(origin, cell.config)):
         return changed
     if result.status in ("done", "collapsed") and result.evaluation and planned.get("evaluation"):

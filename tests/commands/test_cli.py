@@ -203,7 +203,8 @@ def test_plan_applies_profile_seeds_and_settings(tmp_path: Path) -> None:
 
 
 def test_plan_tells_conflicts_with_their_reason(tmp_path: Path) -> None:
-    text = SUITE.replace("    sigmoid: {generator.output_activation: sigmoid}", "    odd: {loss: hinge, tricks+: [label_smoothing]}")
+    level = "    odd: {loss: hinge, tricks+: [label_smoothing]}"
+    text = SUITE.replace("    sigmoid: {generator.output_activation: sigmoid}", level)
     result = ganbench("plan", str(write_suite(tmp_path, text)), "--results", str(tmp_path))
     assert result.exit_code == 0
     assert "3 skipped" in result.stdout
