@@ -47,9 +47,7 @@ def with_retry_word(arguments: list[str]) -> list[str]:
 
 app = typer.Typer(
     cls=Commands,
-    name="ganbench",
     help="Which GAN training tricks matter? Suites of runs, with seeds, tests and verdicts.",
-    epilog="Start with: ganbench run suites/quickstart.yaml",
     no_args_is_help=True,
     rich_markup_mode=None,  # rich would double the time that --help takes
     pretty_exceptions_enable=False,
@@ -77,8 +75,6 @@ Retry = Annotated[
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Allow more than 10,000 cells.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, and nothing else there.")]
-Resolved = Annotated[bool, typer.Option("--resolved", help="Print the full configuration of every level.")]
-KindName = Annotated[str, typer.Argument(metavar="KIND", help="Such as trick, loss, metric.")]
 DEFAULT_RESULTS = Path("results")
 
 
@@ -117,6 +113,8 @@ def run(
 ) -> None:
     """Run what is not finished; the same command again resumes."""
     from ganbench.commands.arguments import Choice
+    from ganbench.commands.plan import plan as show_plan
+    from ganbench.commands.run import results_store, run as run_all
 
     choice = Choice(
         suites=suite,
@@ -132,9 +130,6 @@ def run(
         fail_fast=fail_fast,
         max_hours=max_hours,
     )
-    from ganbench.commands.plan import plan as show_plan
-    from ganbench.commands.run import results_store, run as run_all
-
     store = results_store(results)
     finish(show_plan(choice, store, as_json, resolved=False) if dry_run else run_all(choice, store, as_json))
 
@@ -151,7 +146,7 @@ def plan(
     cells: Cells = None,
     set_: Set = None,
     retry: Retry = None,
-    resolved: Resolved = False,
+    resolved: Annotated[bool, typer.Option("--resolved", help="Print the full configuration of each level.")] = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
@@ -247,7 +242,11 @@ def list_(
 
 
 @app.command()
-def show(kind: KindName, name: Annotated[str, typer.Argument(metavar="NAME")], as_json: AsJson = False) -> None:
+def show(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="Such as trick, loss, metric.")],
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    as_json: AsJson = False,
+) -> None:
     """One plugin: what it does, its options and their defaults."""
     from ganbench.commands.plugins import show_one
 

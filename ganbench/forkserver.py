@@ -52,8 +52,9 @@ def main() -> int:
 
 def preload() -> None:
     """What every cell imports; torch loads its compiler lazily, when the first optimiser is made."""
-    import torch._dynamo
+    import torch._dynamo  # noqa: F401
 
+    import ganbench.rescore
     import ganbench.run  # noqa: F401
 
 

@@ -26,7 +26,8 @@ def grid(images: Tensor, columns: int = 8) -> npt.NDArray[np.uint8]:
 
 def save_grid(images: Tensor, path: Path, columns: int = 8) -> None:
     """Lossless, so that what is looked at is what was measured. No metadata."""
-    Image.fromarray(grid(images, columns)).save(path, format="WEBP", lossless=True, quality=0, method=0)  # 40 times as fast
+    # The least effort: a tenth larger, and 40 times as fast.
+    Image.fromarray(grid(images, columns)).save(path, format="WEBP", lossless=True, quality=0, method=0)
 
 
 def save_animation(frames: Sequence[Path], path: Path, milliseconds: int = 400) -> None:

@@ -154,8 +154,8 @@ class Run:
         finally:
             if self.workers.running():
                 self.view.say("stopping: running cells save what they have (again Ctrl-C: at once)")
-                for ended in self.workers.stop(GRACE_SECONDS):
-                    self.after(ended, cells[ended.job.cell], queue)
+            for ended in self.workers.stop(GRACE_SECONDS):
+                self.after(ended, cells[ended.job.cell], queue)
 
     def submit(self, planned: Planned) -> None:
         """Hand one cell to the executor."""

@@ -49,7 +49,7 @@ class Workers(Protocol):
     def running(self) -> list[Job]: ...
 
     def stop(self, seconds: float) -> list[Exit]:
-        """Ask all jobs to save and stop; kill what is still there after so many seconds."""
+        """Ask all jobs to save and stop; kill what is still there after so many seconds. Always called at the end."""
         ...
 
     def describe(self) -> str:

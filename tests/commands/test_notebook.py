@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ from stub_results import SUITE, make_results, make_stale, without, write_suite
 
 import ganbench
 from ganbench.errors import ConfigError, NothingMatched
-from ganbench.notebook import choice, html_table
+from ganbench.notebook import choice
+from ganbench.notebook_view import NotebookView, html_table
 from ganbench.store import SuiteFolder
+from ganbench.suite import load
 
 
 def test_run_and_report_stay_functions_whatever_is_imported() -> None:
@@ -81,3 +84,29 @@ def test_options_mean_what_the_command_line_means() -> None:
     assert list(choice("s.yaml", {"retry": "stale"}).retry) == ["stale"]
     with pytest.raises(TypeError):
         choice("s.yaml", {"profil": "smoke"})
+
+
+def test_progress_in_a_notebook_replaces_one_escaped_output(demo: SuiteFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+
+    class Handle:
+        def update(self, page: str) -> None:
+            shown.append(page)
+
+    def display(page: str, display_id: bool) -> Handle:
+        assert display_id and not shown
+        shown.append(page)
+        return Handle()
+
+    module = types.ModuleType("IPython.display")
+    module.HTML, module.display = str, display  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "IPython", types.ModuleType("IPython"))
+    monkeypatch.setitem(sys.modules, "IPython.display", module)
+    (one, *_) = ganbench.plan(demo.path.parent / "demo.yaml", results=demo.path.parent / "none").plan.planned
+    watching = NotebookView()
+    watching.begin(load(demo.path.parent / "demo.yaml"), [one], "here")
+    watching.say("<b>hello</b>")
+    watching.tick([(one.cell, {"step": 3, "progress": 0.5})])
+    watching.finish()
+    assert len(shown) > 3 and "&lt;b&gt;hello" in shown[-1] and "<b>" not in "".join(shown)
+    assert any(one.cell.id in page for page in shown) and one.cell.id not in shown[-1]

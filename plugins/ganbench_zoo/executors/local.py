@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ganbench import ConfigError, Executor, Exit, Job, RunOptions
+from ganbench_zoo.executors.forked import Forked, ForkServer, available
 
 # Large blocks go back to the allocator, not to the system: fewer page faults per step.
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "1073741824", "MALLOC_TRIM_THRESHOLD_": "2147483648"}
@@ -20,17 +21,20 @@ ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "1073741824", "MALLOC_TRIM_THRESHOLD_": "
 class Local(Executor):
     """Processes on this machine: as many as it has GPUs, or as its cores allow; no pool, so a crash costs one cell."""
 
+    fork_server: bool = True  # import torch once and fork the cells, where the system forks safely (Linux)
+
     def start(self, options: RunOptions, jobs: int | None, say: Callable[[str], None]) -> LocalWorkers:
         gpus = visible_gpus() if options.device in ("auto", "cuda") else []
         if jobs is not None and jobs < 1:
             raise ConfigError(f"--jobs {jobs}: at least 1")
-        return LocalWorkers(options=options, gpus=gpus, wanted=jobs, say=say)
+        forks = ForkServer(environment=ALLOCATOR) if self.fork_server and available() else None
+        return LocalWorkers(options=options, gpus=gpus, wanted=jobs, say=say, forks=forks)
 
 
 @dataclass
 class Running:
     job: Job
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
     gpu: str | None
     started: float
     seen: float  # when its last sign of life was seen to change, on this process's monotonic clock
@@ -44,6 +48,7 @@ class LocalWorkers:
     gpus: list[str]
     wanted: int | None
     say: Callable[[str], None]
+    forks: ForkServer | None = None
     threads: int = 1
     active: list[Running] = field(default_factory=list)
 
@@ -58,21 +63,36 @@ class LocalWorkers:
     def submit(self, job: Job) -> None:
         self.threads = job.threads
         gpu = self._free_gpu()
-        environment = os.environ | ALLOCATOR | {"OMP_NUM_THREADS": str(job.threads), "PYTHONUNBUFFERED": "1"}
-        environment |= {"GANBENCH_RUNNER": str(os.getpid())}  # a cell ends when this process does
+        environment = {"OMP_NUM_THREADS": str(job.threads)}
         if gpu is not None:
-            environment |= {"CUDA_VISIBLE_DEVICES": gpu}
+            environment["CUDA_VISIBLE_DEVICES"] = gpu
+        process = self._fork(job, environment) or self._spawn(job, environment)
+        now = time.monotonic()
+        self.active.append(Running(job=job, process=process, gpu=gpu, started=now, seen=now))
+
+    def _fork(self, job: Job, environment: dict[str, str]) -> Forked | None:
+        """The cell as a fork of a process that has torch imported; None where that cannot be."""
+        if self.forks is None or job.argv[1:3] != ("-m", "ganbench.process"):
+            return None
+        try:
+            return self.forks.fork(job.folder, job.folder / "log.txt", environment)
+        except OSError as error:
+            self.say(f"{error}; cells start as processes of their own, which takes seconds longer")
+            self.forks = None
+            return None
+
+    def _spawn(self, job: Job, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+        """The cell as a process from scratch; it ends when this process does."""
+        ours = {"GANBENCH_RUNNER": str(os.getpid()), "PYTHONUNBUFFERED": "1"}
         with (job.folder / "log.txt").open("ab") as log:
-            process = subprocess.Popen(
+            return subprocess.Popen(
                 job.argv,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=environment,
+                env=os.environ | ALLOCATOR | environment | ours,
                 start_new_session=True,  # Ctrl-C is for the runner, which then asks its cells to save
             )
-        now = time.monotonic()
-        self.active.append(Running(job=job, process=process, gpu=gpu, started=now, seen=now))
 
     def poll(self) -> list[Exit]:
         for running in self.active:
@@ -93,8 +113,13 @@ class LocalWorkers:
             time.sleep(0.05)
         for running in self.active:
             kill_group(running.process)
+            with contextlib.suppress(ProcessLookupError):
+                running.process.send_signal(signal.SIGKILL)  # its group may not exist yet
             running.process.wait()
-        return exits + self._reap(stopped=True)
+        exits += self._reap(stopped=True)
+        if self.forks is not None:
+            self.forks.close()
+        return exits
 
     def describe(self) -> str:
         where = f"{len(self.gpus)} GPU{'s' * (len(self.gpus) > 1)}" if self.gpus else "CPU"
@@ -129,7 +154,7 @@ class LocalWorkers:
         return exits
 
 
-def kill_group(process: subprocess.Popen[bytes]) -> None:
+def kill_group(process: subprocess.Popen[bytes] | Forked) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
 
