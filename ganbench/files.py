@@ -76,9 +76,11 @@ def set_aside(path: Path) -> None:
 
 
 def append_line(path: Path, record: Mapping[str, Json], *, sync: bool = False) -> None:
-    """One line of JSON, in one write."""
+    """One line of JSON, in one write. A line before it that a kill has cut is taken out."""
     line = (json.dumps(plain(record), allow_nan=False) + "\n").encode()
     try:
+        if not ends_with_newline(path):
+            replace_lines(path, read_lines(path))
         with path.open("ab") as file:
             file.write(line)
             if sync:
@@ -86,6 +88,18 @@ def append_line(path: Path, record: Mapping[str, Json], *, sync: bool = False) -
                 os.fsync(file.fileno())
     except OSError as error:
         raise StoreError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def ends_with_newline(path: Path) -> bool:
+    """Whether a .jsonl file is whole at its end; an empty one is."""
+    try:
+        with path.open("rb") as file:
+            if file.seek(0, os.SEEK_END) == 0:
+                return True
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) == b"\n"
+    except FileNotFoundError:
+        return True
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:

@@ -108,9 +108,12 @@ class CellRun:
         state = self.folder.load_checkpoint(str(self.training.device))
         if state is not None and state.get("evaluation") != self.evaluation:
             print("the evaluation has changed since this cell was begun: starting over, so that no scores are mixed")
-            self.folder.drop_checkpoints()
+            state = None
+        if state is not None and state["snapshots"] > len(self.folder.snapshots()):
+            print("snapshots.jsonl is damaged: starting over")
             state = None
         if state is None:
+            self.folder.drop_checkpoints()
             self.folder.rewind(step=-1, snapshots=0)
             return
         restore(self.training, self.progress, state)

@@ -170,6 +170,14 @@ def test_lines_that_a_kill_cut_in_half_are_written_again(begin: Begin, straight:
     assert left(finish(folder)) == straight
 
 
+def test_a_lost_line_of_the_scores_starts_over(begin: Begin, straight: dict[str, Any]) -> None:
+    folder = stopped_after(begin, "lost", 17)
+    lines = (folder.path / "snapshots.jsonl").read_bytes().splitlines(keepends=True)
+    assert len(lines) > 1
+    (folder.path / "snapshots.jsonl").write_bytes(b"".join([b"#", *lines]))
+    assert left(finish(folder)) == straight
+
+
 def test_a_changed_plugin_starts_over(begin: Begin, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     folder = stopped_after(begin, "changed", 9)
     origin = folder.read_provenance()

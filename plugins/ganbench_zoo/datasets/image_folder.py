@@ -42,7 +42,7 @@ class ImageFolder(Dataset):
 
     path: str = ""  # of the folder; a relative one starts at $GANBENCH_DATA if that is set, else where ganbench runs
     size: int = 64  # side of the squares, in pixels, >= 1
-    channels: Literal[1, 3] = 3
+    channels: Literal[1, 3] = 3  # 1: grey; 3: colours
     crop: Literal["center", "none"] = "center"  # center: the largest central square; none: squeeze the entire image
     background: Literal["white", "black"] = "white"  # under transparent pixels
     held_out: float = 0.1  # below 1: share of the images that no GAN trains on; 1 or above: how many
