@@ -31,14 +31,21 @@ def pick(name: str) -> torch.device:
 def configure(device: torch.device, threads: int, deterministic: bool) -> None:
     """Set threads and the kernels' behaviour, once, at the start of a cell's process."""
     torch.set_num_threads(threads)
+    full_precision()
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
         # Filling every new tensor with NaN finds reads of fresh memory, at a tenth of the time; it is for debugging.
-        torch.utils.deterministic.fill_uninitialized_memory = False
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         torch.backends.cudnn.benchmark = False
     elif device.type == "cuda":
         torch.backends.cudnn.benchmark = True
+
+
+def full_precision() -> None:
+    """fp32 means fp32: convolutions and products are not rounded to TF32 (10 bits). For every process that computes."""
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def synchronize(device: torch.device) -> None:

@@ -107,8 +107,19 @@ def protocol(real: RealSide, judges: Mapping[str, tuple[Metric, Judge]]) -> dict
         "final_images": config.final_images,
         "window": config.window,
         "label_sampling": config.label_sampling,
+        **({"conditions": real.digest(conditions_of(real.info))} if asks_conditions(judges) else {}),
         "metrics": {name: judge.protocol for name, (_, judge) in judges.items()},
     }
+
+
+def asks_conditions(judges: Mapping[str, tuple[Metric, Judge]]) -> bool:
+    """Whether any metric asks G for the test conditions."""
+    return any(metric.images == "conditions" for metric, _ in judges.values())
+
+
+def conditions_of(info: DatasetInfo) -> Split:
+    """The split whose labels are the test conditions: `conditions`, or `held_out` where a data set has none."""
+    return "conditions" if info.counts.get("conditions") else "held_out"
 
 
 def evaluate(

@@ -94,6 +94,8 @@ def fork(job: dict[str, Any], close: tuple[int, ...]) -> int:
         sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a killed cell keeps its last lines
         os.environ.update(job["environment"] | {"GANBENCH_RUNNER": str(server)})
         code = process.main([job["folder"]])
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else 1
     except BaseException:
         traceback.print_exc()
     finally:

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from ganbench.api.config import LatentsConfig
-from ganbench.api.data import Batch, Data
+from ganbench.api.data import Batch, Data, Labels
 from ganbench.api.training import (
     Discriminate,
     DOutput,
@@ -216,15 +216,15 @@ def draw_latents(n: int, config: LatentsConfig, rng: torch.Generator) -> Tensor:
             return latents * scale
 
 
-def repeat_batches(data: Data, n: int, domain: str = "") -> Batch:
-    """As many batches of real images as hold n, cut to n: the source of labels, and of images to translate."""
-    batches: list[Batch] = []
+def repeat_labels(data: Data, n: int, domain: str = "") -> Labels:
+    """The labels of as many batches of real images as hold n, cut to n; their images are not kept."""
+    batches: list[Labels] = []
     count = 0
     while count < n:
-        batches.append(data.batch(len(batches), domain))
-        count += len(batches[-1])
-    labels = {name: torch.cat([batch.labels[name] for batch in batches])[:n] for name in batches[0].labels}
-    return Batch(images=torch.cat([batch.images for batch in batches])[:n], labels=labels)
+        batch = data.batch(len(batches), domain)
+        batches.append(batch.labels)
+        count += len(batch)
+    return {name: torch.cat([labels[name] for labels in batches])[:n] for name in batches[0]}
 
 
 @contextmanager
@@ -299,5 +299,5 @@ def with_other_batch_norm(
 
 def to_uint8(images: Tensor, low: float, high: float) -> Tensor:
     """Float images in [low, high] as 8-bit ones, on the CPU; what lies outside is clipped, not finite becomes 0."""
-    scaled = ((images.float() - low) / (high - low) * 255).nan_to_num(0.0)
+    scaled = ((images.float() - low) / (high - low) * 255).nan_to_num(0.0, posinf=0.0, neginf=0.0)
     return scaled.round().clamp(0, 255).to(torch.uint8).cpu()

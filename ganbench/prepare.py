@@ -24,6 +24,7 @@ class Prepared:
 
     reals: dict[str, RealImagesOf]
     keys: list[MetricKey]  # of all metrics, in the suite's order
+    protocols: dict[str, dict[str, Json]]  # by group: under which scores may stand in one table
     notes: dict[str, Json]  # floors and ceilings of the baseline's evaluation
 
     def of(self, cell: Cell) -> RealImagesOf:
@@ -52,9 +53,11 @@ def prepare(cells: Iterable[Cell], *, device: torch.device, cache: Path, say: Ca
             raise ConfigError(f"data set {real.dataset.name}: the training split holds fewer than 2 images")
     keys: dict[str, MetricKey] = {}
     notes: dict[str, Json] = {}
-    for real in reals.values():
+    protocols: dict[str, dict[str, Json]] = {}
+    for group, real in reals.items():
         panel = prepare_panel(real.metrics, real, lambda real=real: real.network)  # type: ignore[misc]
         keys |= {key.name: key for key in panel.keys if key.name not in keys}
         notes = panel.notes | notes
+        protocols[group] = panel.protocol
         real.__dict__.pop("network", None)  # cells load their own
-    return Prepared(reals=reals, keys=list(keys.values()), notes=notes)
+    return Prepared(reals=reals, keys=list(keys.values()), protocols=protocols, notes=notes)

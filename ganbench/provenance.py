@@ -10,13 +10,14 @@ import hashlib
 import json
 import platform
 import subprocess
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganbench import registry
 from ganbench.api.cell import Cell, Provenance
-from ganbench.api.config import EvaluationConfig, PluginSpec, RunConfig, RunOptions
+from ganbench.api.config import EvaluationConfig, Json, PluginSpec, RunConfig, RunOptions
 from ganbench.api.plugin import Kind
 from ganbench.files import plain
 from ganbench.version import __version__
@@ -97,10 +98,16 @@ def changed_since(origin: Provenance, config: RunConfig, data: str | None = None
     return f"changed since: {', '.join(changed)}" if changed else ""
 
 
-def evaluation_key(config: EvaluationConfig, weights: str) -> str:
-    """Digest of all that a score depends on besides the trained networks, as it is now."""
+def protocol_digest(protocol: Mapping[str, Json]) -> str:
+    """Of a measurement protocol: it names what no option does, such as the weights of extractor and evaluator."""
+    return hashlib.sha256(json.dumps(plain(protocol), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def evaluation_key(config: EvaluationConfig, protocol: str) -> str:
+    """Digest of all that a score depends on besides the trained networks, as it is now; `protocol` is the digest of
+    the measurement protocol."""
     digests = {name: plugin["digest"] for name, plugin in plugin_digests(evaluation_plugins(config)).items()}
-    value = {"config": plain(config), "plugins": digests, "weights": weights}
+    value = {"config": plain(config), "plugins": digests, "protocol": protocol}
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -10,8 +10,8 @@ from ganbench.api.cell import Cell, RunResult, Suite
 from ganbench.api.config import PluginSpec
 from ganbench.cell_folder import CellFolder
 from ganbench.errors import NothingMatched
-from ganbench.prepare import Prepared
-from ganbench.provenance import changed_since, evaluation_key
+from ganbench.prepare import Prepared, group_of
+from ganbench.provenance import changed_since, evaluation_key, protocol_digest
 from ganbench.store import Store
 from ganbench.suite import check, expand
 
@@ -86,4 +86,4 @@ def what_changed(cell: Cell, folder: CellFolder, prepared: Prepared | None) -> s
 def evaluation_changed(cell: Cell, result: RunResult, prepared: Prepared | None) -> bool:
     if prepared is None:
         return False
-    return result.evaluation != evaluation_key(cell.evaluation, prepared.of(cell).extractor_plugin.digest())
+    return result.evaluation != evaluation_key(cell.evaluation, protocol_digest(prepared.protocols[group_of(cell)]))

@@ -22,9 +22,10 @@ from ganbench.cache import real_images
 from ganbench.cell_folder import CellFolder
 from ganbench.errors import Diverged, Interrupted
 from ganbench.evaluate import Panel, evaluate, prepare_panel, run_scores
+from ganbench.files import plain
 from ganbench.phases import sample, sampling_inputs
 from ganbench.pictures import save_animation, save_grid
-from ganbench.provenance import evaluation_key, provenance, recorded_training_key
+from ganbench.provenance import evaluation_key, protocol_digest, provenance, recorded_training_key
 from ganbench.streams import real_data, sampling_streams
 from ganbench.train.data import RealImages
 from ganbench.train.health import collapsed
@@ -215,7 +216,10 @@ class CellRun:
             status="collapsed" if lost else "done",
             reason=f"no diversity left: {diversity[-1]:.3f} of that of the real images" if lost else "",
             metrics=run_scores(
-                [s["metrics"] for s in window], [s["metrics"] for s in snapshots], last["metrics"], self.panel.keys
+                [s["metrics"] for s in window],
+                [s["metrics"] for s in snapshots if s["images"] == self.cell.evaluation.images],
+                last["metrics"],
+                self.panel.keys,
             ),
             health={"diversity": diversity[-1]},
             notes=self.panel.notes,
@@ -232,13 +236,23 @@ class CellRun:
             seconds=round(self.training.seconds, 3),
             evaluation_seconds=round(sum(s["evaluation_seconds"] for s in self.folder.snapshots()), 3),
             peak_memory_mib=round(devices.peak_memory_mib(self.training.device), 1),
-            protocol=self.panel.protocol,
+            protocol=self.panel.protocol | {"sampler": self.sampler()},
             evaluation=self.evaluation,
         )
 
+    def sampler(self) -> dict[str, Json]:
+        """How images were drawn from the networks: part of the treatment, so it may differ within a table."""
+        config = self.training.config
+        averaged = config.ema is not None and self.cell.evaluation.weights == "ema"
+        return {
+            "weights": "ema" if averaged else "raw",
+            "batch_norm": self.cell.evaluation.batch_norm,
+            "latents": plain(config.latents),
+        }
+
     @property
     def evaluation(self) -> str:
-        return evaluation_key(self.cell.evaluation, self.origin.extractor)
+        return evaluation_key(self.cell.evaluation, protocol_digest(self.panel.protocol))
 
     # --- what the loop calls ---------------------------------------------------------------------------
     def log(self, record: dict[str, Json]) -> None:

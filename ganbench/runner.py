@@ -24,7 +24,7 @@ from ganbench.device import pick
 from ganbench.errors import ConfigError
 from ganbench.files import plain
 from ganbench.prepare import Prepared, group_of, prepare
-from ganbench.provenance import evaluation_key
+from ganbench.provenance import evaluation_key, protocol_digest
 from ganbench.remaining import TO_RUN, Planned, Request, plan_suite, state_of
 from ganbench.store import CellFolder, Store
 from ganbench.suite import dump
@@ -65,8 +65,8 @@ def run_suite(suite: Suite, store: Store, request: Request, view: View) -> Outco
     folder = store.suite(suite.folder)
     everything = plan_suite(suite, store, Request())
     refuse_broken_baseline(everything)
-    chosen = plan_suite(suite, store, request) if request.cells else everything
-    runnable = [planned.cell for planned in chosen if planned.state != "skipped"]
+    folder.adopt(planned.cell for planned in everything)
+    runnable = [planned.cell for planned in everything if planned.state != "skipped"]
     prepared = prepare(runnable, device=pick(suite.options.device), cache=store.cache, say=view.say)
     folder.write_plan(
         dump(suite),
@@ -78,7 +78,8 @@ def run_suite(suite: Suite, store: Store, request: Request, view: View) -> Outco
     )
     planned = plan_suite(suite, store, request, prepared)
     executor = cast(Executor, registry.make("executor", request.executor))
-    workers = executor.start(suite.options, request.jobs, view.say)
+    threads = max(one.cell.config.training.threads for one in everything)
+    workers = executor.start(suite.options, request.jobs, threads, view.say)
     view.begin(suite, planned, workers.describe())
     run = Run(
         suite=suite,
@@ -101,12 +102,11 @@ def run_suite(suite: Suite, store: Store, request: Request, view: View) -> Outco
 def planned_cell(cell: Cell, prepared: Prepared) -> dict[str, Json]:
     """What plan.json says of a cell: with `evaluation` a report sees which results were scored otherwise."""
     said: dict[str, Json] = plain(
-        {"id": cell.id, "levels": cell.levels, "seed": cell.seed, "conflict": cell.conflict, "weights": ""}
+        {"id": cell.id, "levels": cell.levels, "seed": cell.seed, "conflict": cell.conflict, "protocol": ""}
     )
-    real = prepared.reals.get(group_of(cell))
-    if cell.conflict is None and real is not None:
-        weights = real.extractor_plugin.digest()
-        said |= {"weights": weights, "evaluation": evaluation_key(cell.evaluation, weights)}
+    if cell.conflict is None:
+        measured = protocol_digest(prepared.protocols[group_of(cell)])
+        said |= {"protocol": measured, "evaluation": evaluation_key(cell.evaluation, measured)}
     return said
 
 

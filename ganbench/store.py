@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganbench.api.cell import Cell
 from ganbench.api.config import Json
 from ganbench.cell_folder import SCHEMA, CellFolder
 from ganbench.files import plain, read_json, write_atomic, write_json
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["SCHEMA", "CellFolder", "Store", "SuiteFolder", "table"]
+
+
+def _sampler(evaluation: Mapping[str, Json]) -> tuple[Json, ...]:
+    return evaluation["weights"], evaluation["batch_norm"]
 
 
 # --- one suite -------------------------------------------------------------------------------------
@@ -34,20 +39,26 @@ class SuiteFolder:
         return self.path / "report"
 
     def cell(self, cell_id: str) -> CellFolder:
-        """The folder of a cell. The digest decides: a cell whose axis was renamed keeps what it has."""
-        folder = self.path / "cells" / cell_id
-        if not folder.exists():
-            digest = cell_id.rsplit("-", 1)[-1]
-            for other in self._by_digest().get(digest, []):
-                if (other / "config.json").exists():
-                    return CellFolder(other)
-        return CellFolder(folder)
+        return CellFolder(self.path / "cells" / cell_id)
 
-    def _by_digest(self) -> dict[str, list[Path]]:
-        found: dict[str, list[Path]] = {}
-        for folder in self.cell_paths():
-            found.setdefault(folder.name.rsplit("-", 1)[-1], []).append(folder)
-        return found
+    def adopt(self, cells: Iterable[Cell]) -> None:
+        """A cell whose axis or level was renamed keeps what it has: its folder, known by the digest, is renamed too.
+
+        Only a folder that no cell of the suite goes by any more, and of the same sampler: levels may differ in that
+        alone, and then share a digest.
+        """
+        cells = list(cells)
+        orphans = [path for path in self.cell_paths() if path.name not in {cell.id for cell in cells}]
+        for cell in cells:
+            mine = [path for path in orphans if path.name.endswith(f"-{cell.digest}")]
+            if not mine or self.cell(cell.id).path.exists():
+                continue
+            for path in mine:
+                config = read_json(path / "config.json")
+                if config is not None and _sampler(config["cell"]["evaluation"]) == _sampler(plain(cell.evaluation)):
+                    path.rename(self.cell(cell.id).path)
+                    orphans.remove(path)
+                    break
 
     def cell_paths(self) -> list[Path]:
         try:

@@ -41,11 +41,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "assemble": {"errors", "api", "registry", "suite", "train", "seeds"},
     "cache": {"errors", "api", "registry"},
     "provenance": {"errors", "api", "registry", "cache", "device", "files"},
-    "streams": {"api", "cache", "seeds", "train"},
+    "streams": {"api", "cache", "evaluate", "seeds", "train"},
     "prepare": {"errors", "api", "evaluate", "cache", "files", "registry"},
     "run": {
         *("errors", "api", "registry", "assemble", "train", "evaluate", "phases"),
-        *("cache", "cell_folder", "device", "pictures", "provenance", "streams"),
+        *("cache", "cell_folder", "device", "files", "pictures", "provenance", "streams"),
     },
     "rescore": {"errors", "api", "cell_folder", "run", "train"},
     "process": {"errors", "api", "cell_folder", "run", "rescore"},

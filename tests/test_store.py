@@ -205,12 +205,18 @@ def test_the_table_has_a_row_per_planned_cell_in_every_state(tmp_path: Path) -> 
     assert rows["fid"][0] == 2.5 and rows["fid"].isna().sum() == 4 and rows["seconds"].isna().sum() == 3
 
 
-def test_a_cell_is_found_by_its_digest_when_its_level_is_renamed(folder: CellFolder, tmp_path: Path) -> None:
+def test_a_cell_keeps_its_folder_when_its_level_is_renamed(folder: CellFolder, tmp_path: Path) -> None:
     suite = Store(tmp_path).suite("s")
-    assert suite.cell("better-name-s0-0123456789ab").path == folder.path
-    assert suite.cell("baseline-s0-ffffffffffff").path.name == "baseline-s0-ffffffffffff"
-    (folder.path / "config.json").unlink()
-    assert suite.cell("better-name-s0-0123456789ab").path.name.startswith("better")
+    renamed = replace(CELL, id="better-name-s0-0123456789ab")
+    suite.adopt([CELL, renamed])  # the old name is still in use: two levels of one digest
+    assert folder.path.exists() and not suite.cell(renamed.id).path.exists()
+    suite.adopt([replace(renamed, evaluation=EvaluationConfig(batch_norm="batch"))])  # sampled otherwise
+    suite.adopt([replace(renamed, id="better-name-s0-ffffffffffff")])
+    assert folder.path.exists()
+    suite.adopt([renamed])
+    assert not folder.path.exists() and suite.cell(renamed.id).read_config()[0] == CELL
+    suite.adopt([renamed])
+    assert suite.cell_paths() == [suite.cell(renamed.id).path]
 
 
 def test_the_plan_is_rewritten_only_when_it_changes(tmp_path: Path) -> None:

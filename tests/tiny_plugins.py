@@ -167,7 +167,7 @@ class Faulty(Trick):
 class Stub(Executor):
     """Local, with cells that do not import torch and do what the name of their level says."""
 
-    def start(self, options: RunOptions, jobs: int | None, say: Callable[[str], None]) -> LocalWorkers:
+    def start(self, options: RunOptions, jobs: int | None, threads: int, say: Callable[[str], None]) -> LocalWorkers:
         return StubWorkers(options=options, gpus=[], wanted=jobs, say=say)
 
 

@@ -59,6 +59,7 @@ class Workers(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Executor(Plugin):
-    def start(self, options: RunOptions, jobs: int | None, say: Callable[[str], None]) -> Workers:
-        """`jobs` is how many cells may run at once; None lets the executor decide."""
+    def start(self, options: RunOptions, jobs: int | None, threads: int, say: Callable[[str], None]) -> Workers:
+        """`jobs` is how many cells may run at once, None lets the executor decide; `threads` is what each of them
+        computes with on a CPU."""
         raise NotImplementedError

@@ -52,7 +52,7 @@ def plan_of(suite: Suite, store: Store, request: Request) -> Plan:
     datasets = {str(cell.config.dataset): cell.config for cell in runnable}
     missing = [sentence for config in datasets.values() if (sentence := missing_data(config))]
     key = key_of(suite, runnable)
-    jobs = jobs_of(suite, request) if remaining else 1
+    jobs = jobs_of(suite, request, remaining) if remaining else 1
     return Plan(
         suite=suite,
         planned=planned,
@@ -79,12 +79,13 @@ def missing_weights(planned: Sequence[Planned]) -> list[str]:
     return list(said)
 
 
-def jobs_of(suite: Suite, request: Request) -> int:
+def jobs_of(suite: Suite, request: Request, remaining: Sequence[Planned]) -> int:
     """How many cells the executor would run at once."""
     if request.jobs is not None:
         return request.jobs
     executor = cast("Executor", registry.make("executor", request.executor))
-    workers = executor.start(suite.options, None, lambda message: None)
+    threads = max(one.cell.config.training.threads for one in remaining)
+    workers = executor.start(suite.options, None, threads, lambda message: None)
     capacity = workers.capacity
     workers.stop(0.0)
     return capacity

@@ -64,7 +64,14 @@ def sample_cell(
     inputs = sampling_inputs(training, count, data, f"sample {seed}")
     inputs = with_labels(inputs, training, labels)
     config = cell.evaluation
-    made = sample(training, inputs, purpose="sample", weights=config.weights, batch_norm=config.batch_norm)
+    made = sample(
+        training,
+        inputs,
+        purpose="sample",
+        weights=config.weights,
+        batch_norm=config.batch_norm,
+        batch_size=config.batch_size,
+    )
     known = training.parts.info.labels
     named = {name: [word(known[name], value) for value in inputs.labels[name].cpu()] for name in inputs.labels}
     return Sampled(cell=folder.id, step=snapshot["step"], images=rgb(made), labels=named)

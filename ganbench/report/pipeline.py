@@ -76,7 +76,7 @@ def stale(folder: CellFolder, planned: Mapping[str, Any], result: RunResult) -> 
     if result.status in ("done", "collapsed") and result.evaluation and planned.get("evaluation"):
         specs = [("extractor", cell.evaluation.extractor), *(("metric", spec) for spec in cell.evaluation.metrics)]
         installed = all(spec.name in registry.names(cast(Any, kind)) for kind, spec in specs)
-        now = evaluation_key(cell.evaluation, planned["weights"]) if installed else planned["evaluation"]
+        now = evaluation_key(cell.evaluation, planned["protocol"]) if installed else planned["evaluation"]
         if {now, planned["evaluation"]} != {result.evaluation}:
             return "the evaluation has changed: run the suite again to score it anew"
     return ""

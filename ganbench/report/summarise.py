@@ -59,7 +59,10 @@ def summarise(
     order = list(dict.fromkeys([*(Level(*pair) for pair in declared), *found]))
     order = [level for level in order if level != BASELINE]
 
-    effects = [effect for key in keys for effect in _effects(suite, key, records, names, order, notes)]
+    # A floor for another number of images says nothing here: FID falls with their number.
+    images = (protocol or {}).get("images")
+    comparable = {name: value for name, value in notes.items() if notes.get(f"{name}_images", images) == images}
+    effects = [effect for key in keys for effect in _effects(suite, key, records, names, order, comparable)]
     effects = _with_disagreement(effects, keys, suite)
     states = [_state(row) for row in records]
     position = {level: i for i, level in enumerate([BASELINE, *order])}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ganbench import registry
 from ganbench.api.cell import Cell
-from ganbench.api.config import NetworkConfig, PluginSpec, RunConfig
+from ganbench.api.config import NetworkConfig, OptimizerConfig, PluginSpec, RunConfig
 from ganbench.api.plugin import Plugin
 from ganbench.errors import ConflictError, DataError, GanbenchError, PluginLoadError
 from ganbench.suite.identity import canonical, encode
@@ -110,6 +110,12 @@ def _sentences(parts: Parts) -> Iterator[str]:
     if ignored := sorted(_changed(parts.config) - parts.architecture.obeys):
         name = parts.config.architecture.name
         yield f"{name} does not obey {', '.join(ignored)}, so setting it would change nothing"
+    for network in ("generator", "discriminator"):
+        optimizer: OptimizerConfig = getattr(parts.config, network).optimizer
+        if optimizer.name == "adam" and optimizer.momentum:
+            yield f"{network}.optimizer.momentum is for sgd and rmsprop; adam has betas"
+        if optimizer.name != "adam" and optimizer.betas != OptimizerConfig().betas:
+            yield f"{network}.optimizer.betas are for adam; {optimizer.name} has momentum"
 
 
 def _changed(config: RunConfig) -> set[str]:

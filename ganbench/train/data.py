@@ -41,7 +41,7 @@ class RealImages:
         self._labels: dict[str, Labels] = {}
         for part in samples:
             if len(part) == 0:
-                raise DataError("the training split holds no images")
+                raise DataError("a split that images or labels are drawn from holds no images")
             self._images[part.domain] = torch.from_numpy(np.ascontiguousarray(part.images)).to(device)
             self._labels[part.domain] = as_tensors(part, device)
         self._orders: dict[tuple[str, int], Tensor] = {}

@@ -75,6 +75,10 @@ def train(
     while True:
         # --- evaluation points that are due ----------------------------------------------------
         due = [p for p in points[progress.evaluated :] if training.progress >= p.fraction - 1e-9]
+        if due or training.progress >= 1.0:
+            waiting = time.monotonic()  # for what the device was given and has not done yet
+            synchronize(training.device)
+            training.seconds += time.monotonic() - waiting
         if due:
             check_networks(training.step, training.networks)
             yield together(due)

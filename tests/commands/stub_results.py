@@ -69,7 +69,7 @@ def make_results(root: Path, text: str = SUITE, change: Change | None = None) ->
 
 
 def planned(cell: Cell) -> dict[str, Any]:
-    said = {"id": cell.id, "levels": cell.levels, "seed": cell.seed, "conflict": cell.conflict, "weights": WEIGHTS}
+    said = {"id": cell.id, "levels": cell.levels, "seed": cell.seed, "conflict": cell.conflict, "protocol": WEIGHTS}
     return said | {"evaluation": evaluation_key(cell.evaluation, WEIGHTS)}
 
 

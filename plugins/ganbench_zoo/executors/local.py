@@ -23,12 +23,12 @@ class Local(Executor):
 
     fork_server: bool = True  # import torch once and fork the cells, where the system forks safely (Linux)
 
-    def start(self, options: RunOptions, jobs: int | None, say: Callable[[str], None]) -> LocalWorkers:
+    def start(self, options: RunOptions, jobs: int | None, threads: int, say: Callable[[str], None]) -> LocalWorkers:
         gpus = visible_gpus() if options.device in ("auto", "cuda") else []
         if jobs is not None and jobs < 1:
             raise ConfigError(f"--jobs {jobs}: at least 1")
         forks = ForkServer(environment=ALLOCATOR) if self.fork_server and available() else None
-        return LocalWorkers(options=options, gpus=gpus, wanted=jobs, say=say, forks=forks)
+        return LocalWorkers(options=options, gpus=gpus, wanted=jobs, say=say, forks=forks, threads=threads)
 
 
 @dataclass
@@ -58,10 +58,11 @@ class LocalWorkers:
             return self.wanted
         if self.gpus:
             return len(self.gpus)
+        if self.options.device.startswith("cuda:"):
+            return 1  # all cells would share that one
         return max(1, len(os.sched_getaffinity(0)) // self.threads) if hasattr(os, "sched_getaffinity") else 1
 
     def submit(self, job: Job) -> None:
-        self.threads = job.threads
         gpu = self._free_gpu()
         environment = {"OMP_NUM_THREADS": str(job.threads)}
         if gpu is not None:

@@ -66,6 +66,8 @@ class ConditionalAccuracy(Metric):
     def problem(self, info: DatasetInfo, config: EvaluationConfig) -> str | None:
         if not _judged(info):
             return f"{NAME} needs class or flags labels, and this data set has none"
+        if not info.counts.get("held_out"):
+            return f"{NAME} needs held-out images to know its evaluator's ceiling, and this data set has none"
         return None
 
     def prepare(self, real: Real) -> Judge:

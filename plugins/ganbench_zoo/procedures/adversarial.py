@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ganbench import Batch, Data, Game, Moment, Procedure, RunConfig, SamplingInputs, Terms, Training
-from ganbench.phases import draw_latents, repeat_batches, update_discriminator, update_generator
+from ganbench.phases import draw_latents, repeat_labels, update_discriminator, update_generator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ class Adversarial(Procedure):
         return Game(real=real, generate=generate, discriminator=training.networks.discriminator)
 
     def sampling_inputs(self, n: int, data: Data, config: RunConfig, rng: torch.Generator) -> SamplingInputs:
-        labels = repeat_batches(data, n).labels if data.info.labels else {}
+        labels = repeat_labels(data, n) if data.info.labels else {}
         return SamplingInputs(labels=labels, latents=draw_latents(n, config.latents, rng))
 
     def sample(self, generator: nn.Module, inputs: SamplingInputs) -> Tensor:

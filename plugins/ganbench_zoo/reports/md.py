@@ -42,7 +42,8 @@ def _verdicts(summary: Summary, key: MetricKey) -> Iterable[str]:
     effects = [effect for effect in summary.effects if effect.metric == key.name]
     better = "lower" if key.direction == "lower" else "higher"
     extra = [f"{key.name}{end}" for end in ("_last", "_best") if f"{key.name}{end}" in summary.rows.columns]
-    titles = {f"{key.name}_last": "last", f"{key.name}_best": "best (optimistic)"}
+    last = summary.protocol.get("final_images")
+    titles = {f"{key.name}_last": f"last ({last} images)" if last else "last", f"{key.name}_best": "best (optimistic)"}
     yield _row(
         *("level", f"score ({better} is better)", *(titles[name] for name in extra)),
         *("change [95 % interval]", "p (adjusted)", "verdict", "seeds", "failures", "note"),

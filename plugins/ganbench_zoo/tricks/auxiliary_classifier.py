@@ -62,8 +62,9 @@ class AuxiliaryClassifier(Trick):
 
 
 def weights(chosen: dict[str, float], known: Iterable[str]) -> dict[str, float]:
-    """Name -> weight: the chosen ones, or all labels that there are with weight 1."""
-    return chosen or dict.fromkeys(known, 1.0)
+    """Name -> weight: the chosen ones, or all labels that there are with weight 1; in the data set's order, since the
+    order in which a suite names them must change neither first weights nor sums."""
+    return {name: chosen.get(name, 1.0) for name in known if not chosen or name in chosen}
 
 
 def error(logits: Tensor, label: Tensor) -> Tensor:
