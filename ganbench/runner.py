@@ -77,6 +77,8 @@ def run_suite(suite: Suite, store: Store, request: Request, view: View) -> Outco
         },
     )
     planned = plan_suite(suite, store, request, prepared)
+    if suite.top_up is not None:
+        view.say(f"top_up: the second look is not started by itself yet; for it, set `seeds: {suite.top_up}`")
     executor = cast(Executor, registry.make("executor", request.executor))
     threads = max(one.cell.config.training.threads for one in everything)
     workers = executor.start(suite.options, request.jobs, threads, view.say)
