@@ -27,7 +27,7 @@ class Local(Executor):
         gpus = visible_gpus() if options.device in ("auto", "cuda") else []
         if jobs is not None and jobs < 1:
             raise ConfigError(f"--jobs {jobs}: at least 1")
-        forks = ForkServer(environment=ALLOCATOR) if self.fork_server and available() else None
+        forks = ForkServer(environment=environment_of(threads)) if self.fork_server and available() else None
         return LocalWorkers(options=options, gpus=gpus, wanted=jobs, say=say, forks=forks, threads=threads)
 
 
@@ -64,16 +64,15 @@ class LocalWorkers:
 
     def submit(self, job: Job) -> None:
         gpu = self._free_gpu()
-        environment = {"OMP_NUM_THREADS": str(job.threads)}
-        if gpu is not None:
-            environment["CUDA_VISIBLE_DEVICES"] = gpu
+        environment = {} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}
         process = self._fork(job, environment) or self._spawn(job, environment)
         now = time.monotonic()
         self.active.append(Running(job=job, process=process, gpu=gpu, started=now, seen=now))
 
     def _fork(self, job: Job, environment: dict[str, str]) -> Forked | None:
         """The cell as a fork of a process that has torch imported; None where that cannot be."""
-        if self.forks is None or job.argv[1:3] != ("-m", "ganbench.process"):
+        # Libraries count their threads when they are loaded, so a fork has those of its server.
+        if self.forks is None or job.threads != self.threads or job.argv[1:3] != ("-m", "ganbench.process"):
             return None
         try:
             return self.forks.fork(job.folder, job.folder / "log.txt", environment)
@@ -91,7 +90,7 @@ class LocalWorkers:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=os.environ | ALLOCATOR | environment | ours,
+                env=os.environ | environment_of(job.threads) | environment | ours,
                 start_new_session=True,  # Ctrl-C is for the runner, which then asks its cells to save
             )
 
@@ -158,6 +157,12 @@ class LocalWorkers:
 def kill_group(process: subprocess.Popen[bytes] | Forked) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
+
+
+def environment_of(threads: int) -> dict[str, str]:
+    """What has to be set before torch and numpy are loaded: more threads than cores spin and slow everybody down."""
+    counts = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
+    return ALLOCATOR | counts
 
 
 def visible_gpus() -> list[str]:
