@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ganbench import Batch, Data, Game, Moment, Procedure, RunConfig, SamplingInputs, Terms, Training
+from ganbench import Batch, Data, Game, Moment, Parts, Procedure, RunConfig, SamplingInputs, Terms, Training
 from ganbench.phases import draw_latents, repeat_labels, update_discriminator, update_generator
 
 
@@ -18,6 +18,11 @@ class Adversarial(Procedure):
     # true: D sees reals and fakes apart; false: one mixed batch, so that batch norm mixes them (ganhacks 4)
     separate_batches: bool = True
     fresh_batches: bool = True  # true: each D update of a step has real images of its own; false: all share one batch
+
+    def conflict(self, parts: Parts) -> str | None:
+        if not self.fresh_batches and parts.config.training.d_updates == 1:
+            return "fresh_batches: false changes nothing with one D update per step; set training.d_updates above 1"
+        return None
 
     def batches_per_step(self, config: RunConfig) -> int:
         return config.training.d_updates if self.fresh_batches else 1

@@ -119,9 +119,10 @@ class Comparing(Loss):
         (SplitDSteps(separate_batches=False), {}, "separate_batches cannot be false"),
         (SplitDSteps(fresh_batches=False), {}, "fresh_batches has nothing to switch off"),
         (SplitDSteps(), {"config": updates(2, 1)}, r"training\.d_updates is 2 and must stay 1"),
+        (Adversarial(fresh_batches=False), {}, "changes nothing with one D update"),
     ],
 )
-def test_split_d_steps_refuses_with_a_sentence(procedure, changes, sentence):
+def test_what_cannot_be_is_refused_with_a_sentence(procedure, changes, sentence):
     with pytest.raises(ConfigError, match=sentence):
         tiny_training(tiny_parts(procedure=procedure, **changes))
 
