@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import torch
+import torch.nn.functional as F
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganbench.api.config import Downsampling, Upsampling
@@ -16,7 +20,7 @@ def up(kind: Upsampling, inputs: int, outputs: int, *, kernel: int = 4, bias: bo
         case "pixel_shuffle":  # sub-pixel convolution (Shi et al., 2016)
             return nn.Sequential(nn.Conv2d(inputs, 4 * outputs, 3, 1, 1, bias=bias), nn.PixelShuffle(2))
         case "nearest":
-            return nn.Sequential(Repeat(), nn.Conv2d(inputs, outputs, 3, 1, 1, bias=bias))
+            return NearestConv2d(inputs, outputs, bias=bias)
 
 
 def down(kind: Downsampling, inputs: int, outputs: int, *, kernel: int = 4, bias: bool = False) -> nn.Module:
@@ -25,9 +29,47 @@ def down(kind: Downsampling, inputs: int, outputs: int, *, kernel: int = 4, bias
         case "strided":
             return nn.Conv2d(inputs, outputs, kernel, 2, (kernel - 1) // 2, bias=bias)
         case "average_pool":
-            return nn.Sequential(nn.Conv2d(inputs, outputs, 3, 1, 1, bias=bias), nn.AvgPool2d(2))
+            return ConvAveragePool2d(inputs, outputs, bias=bias)
         case "max_pool":
             return nn.Sequential(nn.Conv2d(inputs, outputs, 3, 1, 1, bias=bias), nn.MaxPool2d(2))
+
+
+class NearestConv2d(nn.Conv2d):
+    """Nearest-neighbour upsampling by 2, then a 3 x 3 convolution, in one: a transposed convolution with stride 2.
+
+    Where the four copies of a pixel meet the kernel its entries add up, so the 3 x 3 kernel is summed to 4 x 4 first
+    (Karras et al., 2018). The same function at 4/9 of the products, and no repeated map in memory.
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, bias: bool = False) -> None:
+        super().__init__(inputs, outputs, 3, bias=bias)
+        self.register_buffer("sums", four_shifts().flip(1), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv_transpose2d(x, widened(self.weight, self.sums).transpose(0, 1), self.bias, 2, 1)
+
+
+class ConvAveragePool2d(nn.Conv2d):
+    """A 3 x 3 convolution, then the mean over 2 x 2 pixels, in one: a 4 x 4 convolution with stride 2."""
+
+    def __init__(self, inputs: int, outputs: int, *, bias: bool = False) -> None:
+        super().__init__(inputs, outputs, 3, bias=bias)
+        self.register_buffer("means", four_shifts() / 4, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, widened(self.weight, self.means), self.bias, 2, 1)
+
+
+def four_shifts() -> Tensor:
+    """The linear map from a 3 x 3 kernel to the 4 x 4 sum of its four shifts by one pixel. [9, 16]"""
+    side = torch.eye(3, 4) + torch.eye(3, 4).roll(1, 1)  # [3, 4]: the two shifts along one side
+    return torch.kron(side, side)
+
+
+def widened(weight: Tensor, shifts: Tensor) -> Tensor:
+    """A kernel [O, I, 3, 3] under that map. [O, I, 4, 4]"""
+    outputs, inputs = weight.shape[:2]
+    return (weight.reshape(outputs * inputs, 9) @ shifts).view(outputs, inputs, 4, 4)
 
 
 class Repeat(nn.Module):
@@ -36,3 +78,41 @@ class Repeat(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         n, c, h, w = x.shape
         return x[:, :, :, None, :, None].expand(n, c, h, 2, w, 2).reshape(n, c, 2 * h, 2 * w)
+
+
+class TentUp(nn.Module):
+    """Linear interpolation to twice the side, with the filter [1, 2, 1]: every second position is a copy.
+
+    Written as a convolution, whose derivatives are deterministic on every device; outside the map there are zeros.
+    """
+
+    tent: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("tent", tent_filter(), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        channels = x.shape[1]
+        weight = 4 * self.tent.expand(channels, 1, 3, 3)
+        return F.conv_transpose2d(x, weight, stride=2, groups=channels)[:, :, :-1, :-1]
+
+
+class TentDown(nn.Module):
+    """Half the side: each second position, after smoothing with the filter [1, 2, 1] / 4 along both axes."""
+
+    tent: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("tent", tent_filter(), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        channels = x.shape[1]
+        return F.conv2d(F.pad(x, (1, 0, 1, 0)), self.tent.expand(channels, 1, 3, 3), stride=2, groups=channels)
+
+
+def tent_filter() -> Tensor:
+    """[1, 2, 1] / 4 along both axes: 3 x 3 numbers whose sum is 1."""
+    line = torch.tensor([1.0, 2.0, 1.0]) / 4
+    return line[:, None] * line

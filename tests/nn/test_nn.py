@@ -154,6 +154,25 @@ def test_repeat_is_nearest_neighbour_interpolation(maps):
     assert torch.equal(Repeat()(maps), F.interpolate(maps, scale_factor=2, mode="nearest"))
 
 
+@pytest.mark.parametrize("bias", [False, True])
+def test_nearest_is_repetition_and_a_convolution(maps, bias):
+    layer, x = up("nearest", 4, 3, bias=bias).double(), maps.double()
+    expected = F.conv2d(F.interpolate(x, scale_factor=2, mode="nearest"), layer.weight, layer.bias, 1, 1)
+    torch.testing.assert_close(layer(x), expected)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_average_pool_is_a_convolution_and_a_mean(maps, bias):
+    layer, x = down("average_pool", 4, 3, bias=bias).double(), maps.double()
+    torch.testing.assert_close(layer(x), F.avg_pool2d(F.conv2d(x, layer.weight, layer.bias, 1, 1), 2))
+
+
+@pytest.mark.parametrize("layer", [up("nearest", 2, 2), down("average_pool", 2, 2)])
+def test_resampling_has_second_derivatives(layer):
+    x = torch.randn(1, 2, 4, 4, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradgradcheck(layer.double(), x)
+
+
 # --- minibatch statistics ------------------------------------------------------------------------
 def test_minibatch_std_is_the_mean_standard_deviation_over_the_batch():
     features = torch.tensor([[0.0, 1.0], [2.0, 1.0]])  # standard deviations 1 and 0
