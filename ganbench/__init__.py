@@ -32,10 +32,11 @@ if TYPE_CHECKING:  # `X as X` marks a re-export, for the type checkers of plugin
         LabelInfo as LabelInfo,
         Labels as Labels,
         Samples as Samples,
+        Skipped as Skipped,
         Split as Split,
         rgb as rgb,
     )
-    from ganbench.api.dataset import Dataset as Dataset
+    from ganbench.api.dataset import Dataset as Dataset, report_progress as report_progress
     from ganbench.api.executor import Executor as Executor, Exit as Exit, Job as Job, Workers as Workers
     from ganbench.api.extractor import (
         Extractor as Extractor,
@@ -53,6 +54,14 @@ if TYPE_CHECKING:  # `X as X` marks a re-export, for the type checkers of plugin
     )
     from ganbench.api.plugin import Plugin as Plugin
     from ganbench.api.procedure import Procedure as Procedure
+    from ganbench.api.recorded import (
+        Curve as Curve,
+        Grid as Grid,
+        HealthWarning as HealthWarning,
+        PublishedFigure as PublishedFigure,
+        Records as Records,
+        RunRecord as RunRecord,
+    )
     from ganbench.api.report import Report as Report
     from ganbench.api.summary import Effect as Effect, Summary as Summary
     from ganbench.api.training import (
@@ -90,8 +99,19 @@ _HOME = {
         "RunOptions",
         "TrainingConfig",
     ],
-    "api.data": ["Batch", "Data", "DatasetInfo", "ImageSet", "LabelInfo", "Labels", "Samples", "Split", "rgb"],
-    "api.dataset": ["Dataset"],
+    "api.data": [
+        "Batch",
+        "Data",
+        "DatasetInfo",
+        "ImageSet",
+        "LabelInfo",
+        "Labels",
+        "Samples",
+        "Skipped",
+        "Split",
+        "rgb",
+    ],
+    "api.dataset": ["Dataset", "report_progress"],
     "api.executor": ["Executor", "Exit", "Job", "Workers"],
     "api.extractor": ["Extractor", "FeatureExtractor", "Features"],
     "api.logger": ["LogWriter", "Logger"],
@@ -99,6 +119,7 @@ _HOME = {
     "api.metric": ["Judge", "Measured", "Metric", "MetricKey", "Real"],
     "api.plugin": ["Plugin"],
     "api.procedure": ["Procedure"],
+    "api.recorded": ["Curve", "Grid", "HealthWarning", "PublishedFigure", "Records", "RunRecord"],
     "api.report": ["Report"],
     "api.summary": ["Effect", "Summary"],
     "api.training": [

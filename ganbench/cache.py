@@ -1,15 +1,10 @@
-"""The only module that knows the layout of the cache: data sets as uint8, features and statistics of real images,
-evaluators. Everything in it is named by a digest of what it was made of, and can be deleted at any time."""
+"""What the cache holds, and where: data sets as uint8, features and statistics of real images, evaluators. Everything
+in it is named by a digest of what it was made of, and can be deleted at any time."""
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import hashlib
-import json
-import secrets
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -20,11 +15,11 @@ import torch
 from ganbench import registry
 from ganbench.api.config import EvaluationConfig, Json, PluginSpec
 from ganbench.api.data import DatasetInfo, Samples, Split
-from ganbench.api.dataset import Dataset
+from ganbench.api.dataset import Dataset, listening
 from ganbench.api.extractor import Extractor, FeatureExtractor, Features
 from ganbench.api.metric import Metric
 from ganbench.api.plugin import Kind, Plugin
-from ganbench.errors import DataError
+from ganbench.cache_files import Slowly, cached, digest_of, load_samples, make_split
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +54,17 @@ def real_images(
     )
 
 
+def split_folder(cache: Path, dataset: Named, plugin: Dataset, split: Split) -> tuple[Path, dict[str, Json]]:
+    """Where a split is kept, and the key that says what it is made of."""
+    key: dict[str, Json] = {
+        "dataset": dataset.spec.name,
+        "options": dataset.spec.options,
+        "source": dataset.source,
+        "identity": plugin.identity(),
+    }
+    return cache / "data" / f"{dataset.spec.name}-{digest_of(key)[:16]}" / split, key
+
+
 @dataclass(kw_only=True)
 class RealImagesOf:
     """The real side of one data set under one evaluation: what metrics prepare from (`ganbench.Real`)."""
@@ -89,18 +95,14 @@ class RealImagesOf:
         return _Splits(self._load_split)
 
     def _load_split(self, split: Split) -> Samples:
-        key: dict[str, Json] = {
-            "dataset": self.named.spec.name,
-            "options": self.named.spec.options,
-            "source": self.named.source,
-            "identity": self.dataset_plugin.identity(),
-        }
-        folder = self.cache / "data" / f"{self.named.spec.name}-{digest_of(key)[:16]}" / split
+        folder, key = split_folder(self.cache, self.named, self.dataset_plugin, split)
         samples = load_samples(folder)
         if samples is None:
             self.say(f"{self.named.spec.name}: making the {split.replace('_', ' ')} images")
-            samples = self.dataset_plugin.make(split)
-            save_samples(samples, folder, key)
+            with listening(Slowly(self.say, self.named.spec.name)):
+                samples = make_split(self.dataset_plugin, split, folder, key)
+            for skipped in samples.skipped:
+                self.say(f"{self.named.spec.name}: left out {skipped}")
         return samples
 
     def digest(self, split: Split) -> str:
@@ -195,86 +197,3 @@ class RealOfMetric:
     def cached(self, key: dict[str, Json], make: Callable[[Path], None]) -> Path:
         whole: dict[str, Json] = {"metric": self._metric.spec.name, "source": self._metric.source, "key": key}
         return cached(self._real.cache / "metrics", whole, make)
-
-
-# --- files -------------------------------------------------------------------------------------------
-def digest_of(key: Json) -> str:
-    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-
-
-def cached(folder: Path, key: dict[str, Json], make: Callable[[Path], None]) -> Path:
-    """The file for this key, made if it is not there or not whole. Two processes may make it at once: both make the
-    same, and the first one's stays."""
-    entry = folder / digest_of(key)
-    content, seal = entry / "content", entry / "sha256"
-    if entry.exists():
-        try:
-            if seal.read_text() == file_digest(content):
-                return content
-        except (OSError, ValueError):
-            pass
-        set_aside(entry)
-    with filled(entry) as partial:
-        make(partial / "content")
-        (partial / "sha256").write_text(file_digest(partial / "content"))
-    return content
-
-
-def file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextlib.contextmanager
-def filled(folder: Path) -> Iterator[Path]:
-    """A new folder to write into, which gets its name when it is complete; another process may be faster."""
-    partial = folder.with_name(f".{folder.name[:16]}.{secrets.token_hex(4)}.partial")
-    try:
-        partial.mkdir(parents=True)
-        yield partial
-        try:
-            partial.rename(folder)
-        except OSError:
-            if not folder.exists():
-                raise
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be made ({error})") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def set_aside(folder: Path) -> None:
-    """Out of the way, but not lost: `*.corrupt`."""
-    with contextlib.suppress(OSError):  # another process may have done it
-        folder.replace(folder.with_name(f"{folder.name}.{secrets.token_hex(4)}.corrupt"))
-
-
-def save_samples(samples: Samples, folder: Path, key: dict[str, Json]) -> None:
-    """A split as .npy files, complete or not there at all."""
-    with filled(folder) as partial:
-        np.save(partial / "images.npy", samples.images, allow_pickle=False)
-        names = list(samples.labels)
-        for index, name in enumerate(names):  # numbered: a label may be named anything
-            np.save(partial / f"label{index}.npy", samples.labels[name], allow_pickle=False)
-        facts = {"key": key, "labels": names, "domain": samples.domain, "sha256": samples.digest}
-        (partial / "facts.json").write_text(json.dumps(facts))
-
-
-def load_samples(folder: Path) -> Samples | None:
-    """A split from the cache, checked against its digest; None, and out of the way, if it is not whole."""
-    if not folder.exists():
-        return None
-    try:
-        facts = json.loads((folder / "facts.json").read_text())
-        images = np.load(folder / "images.npy", allow_pickle=False)
-        labels = {
-            str(name): np.load(folder / f"label{index}.npy", allow_pickle=False)
-            for index, name in enumerate(facts["labels"])
-        }
-        samples = Samples(images=images, labels=labels, domain=str(facts["domain"]))
-        if samples.digest == facts["sha256"]:
-            return samples
-    except (OSError, ValueError, KeyError, TypeError, EOFError):
-        pass
-    set_aside(folder)
-    return None

@@ -219,6 +219,9 @@ def sample(
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="Ask for a label, as in hair=red; repeatable.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the latents.")] = 0,
+    interpolate: Annotated[
+        int | None, typer.Option(min=2, help="One picture of COUNT rows, each so many images between two latents.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "cpu",
     results: Results = DEFAULT_RESULTS,
     as_json: AsJson = False,
@@ -227,7 +230,58 @@ def sample(
     from ganbench.commands.run import results_store
     from ganbench.commands.sample import sample as write_samples
 
-    finish(write_samples(results_store(results), cell, count, output, labels or (), seed, device, as_json))
+    finish(write_samples(results_store(results), cell, count, output, labels or (), seed, device, interpolate, as_json))
+
+
+@app.command()
+def prepare(
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="Its name, such as celeba.")],
+    option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="An option of it, as in path=my_images; repeatable."),
+    ] = None,
+    results: Results = DEFAULT_RESULTS,
+    as_json: AsJson = False,
+) -> None:
+    """Put a data set into the cache, and say what was left out and why."""
+    from ganbench.commands.prepare import prepare as prepare_dataset
+    from ganbench.commands.run import results_store
+
+    finish(prepare_dataset(results_store(results), dataset, option or (), as_json))
+
+
+@app.command()
+def compare(
+    suite: Annotated[str, typer.Argument(metavar="SUITE", help="A suite that was run: file, name, or folder.")],
+    level_a: Annotated[str, typer.Argument(metavar="LEVEL_A", help="Such as baseline, or axis=level.")],
+    level_b: Annotated[str, typer.Argument(metavar="LEVEL_B")],
+    results: Results = DEFAULT_RESULTS,
+    as_json: AsJson = False,
+) -> None:
+    """Two levels: what differs in their configuration, and what that did."""
+    from ganbench.commands.compare import compare as show_comparison
+    from ganbench.commands.run import results_store
+
+    finish(show_comparison(results_store(results), suite, level_a, level_b, as_json))
+
+
+@app.command()
+def gate(
+    suite: Annotated[str, typer.Argument(metavar="SUITE", help="A suite that was run: file, name, or folder.")],
+    most: Annotated[
+        list[str] | None, typer.Option("--max", metavar="METRIC=VALUE", help="The baseline's score is at most this.")
+    ] = None,
+    least: Annotated[
+        list[str] | None, typer.Option("--min", metavar="METRIC=VALUE", help="The same for at least.")
+    ] = None,
+    results: Results = DEFAULT_RESULTS,
+    as_json: AsJson = False,
+) -> None:
+    """For continuous integration: exit code 4 when the baseline's score is worse than a bound."""
+    from ganbench.commands.compare import gate as check_gate
+    from ganbench.commands.run import results_store
+
+    finish(check_gate(results_store(results), suite, most or (), least or (), as_json))
 
 
 @app.command("list")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from ganbench import stats
 from ganbench.api.cell import Cell, Suite
 from ganbench.errors import GanbenchError
+from ganbench.suite import base_levels, topped_up
 from ganbench.suite.design import count
 
 if TYPE_CHECKING:
@@ -40,6 +42,8 @@ class Estimate:
     cells: int
     jobs: int
     basis: str  # what it was made of
+    top_up_cells: int = 0  # more, at most, if the second look is needed everywhere
+    top_up_seconds: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,11 +53,18 @@ class Smallest:
     spread: float  # between seeds, as a share of the score (ratios) or absolute
     effect: float | None  # on the same scale; None with fewer than two seeds
     observed: bool  # whether the spread is that of finished runs
+    topped_up: float | None = None  # the smallest effect after the declared top-up
+    needed: int | None = None  # seeds per level that find a difference of the size of the margin
 
 
 # --- time ----------------------------------------------------------------------------------------
-def estimate(planned: Sequence[Planned], remaining: Sequence[Planned], jobs: int, device: str) -> Estimate | None:
-    """None where nothing remains, or where there is nothing to go by (the data are missing)."""
+def estimate(
+    planned: Sequence[Planned], remaining: Sequence[Planned], jobs: int, device: str, more: Sequence[Planned] = ()
+) -> Estimate | None:
+    """None where nothing remains, or where there is nothing to go by (the data are missing).
+
+    more: the cells of a second look that may become necessary.
+    """
     if not remaining:
         return None
     rates, basis = rates_of(planned), ""
@@ -71,9 +82,22 @@ def estimate(planned: Sequence[Planned], remaining: Sequence[Planned], jobs: int
     for one in remaining:
         share = one_share(one)
         total += START_SECONDS + share * training_seconds(one.cell, rates) + evaluation_seconds(one, rates)
+    top_up = sum(
+        START_SECONDS + training_seconds(one.cell, rates) + evaluation_seconds(one, rates)
+        for one in more
+        if one.state != "skipped"
+    )
+    top_up_seconds = top_up / max(1, min(jobs, len(more)))
     jobs = max(1, min(jobs, len(remaining)))
     longest = max(training_seconds(one.cell, rates) for one in remaining)
-    return Estimate(seconds=max(total / jobs, longest), cells=len(remaining), jobs=jobs, basis=basis)
+    return Estimate(
+        seconds=max(total / jobs, longest),
+        cells=len(remaining),
+        jobs=jobs,
+        basis=basis,
+        top_up_cells=sum(one.state != "skipped" for one in more),
+        top_up_seconds=top_up_seconds,
+    )
 
 
 def one_share(one: Planned) -> float:
@@ -208,19 +232,37 @@ def smallest(suite: Suite, planned: Sequence[Planned], key: MetricKey | None) ->
             groups.setdefault(str(sorted(one.cell.levels.items())), []).append(score)
     seen = stats.pooled_sd(groups.values(), ratio)
     spreads = GUESSED_SPREADS if seen is None else (seen,)
+    margin = -math.log1p(-suite.margin) if ratio else suite.margin
+    base = len(suite.baseline_seeds) / len(suite.seeds)
+    level, comparisons = stats.look_level(suite.top_up), comparisons_of(suite)
     return [
-        Smallest(spread=spread, effect=effect_for(suite, spread, ratio), observed=seen is not None)
+        Smallest(
+            spread=spread,
+            effect=effect_for(suite, spread, ratio),
+            observed=seen is not None,
+            topped_up=effect_for(topped_up(suite), spread, ratio, level) if suite.top_up is not None else None,
+            needed=stats.seeds_needed(spread, margin, alpha=level, comparisons=comparisons, base=base),
+        )
         for spread in spreads
     ]
 
 
-def effect_for(suite: Suite, spread: float, ratio: bool) -> float | None:
+def comparisons_of(suite: Suite) -> int:
+    """How many comparisons Holm will count: a grid of several axes has main effects, too."""
+    found = count(suite.axes, suite.design)
+    if suite.design == "grid" and len(suite.axes) > 1:
+        base = base_levels(suite.axes)
+        found += sum(len(levels) - (base[axis] in levels) for axis, levels in suite.axes.items())
+    return max(found, 1)
+
+
+def effect_for(suite: Suite, spread: float, ratio: bool, alpha: float | None = None) -> float | None:
     return stats.smallest_effect(
         spread,
         len(suite.seeds),
         len(suite.baseline_seeds),
-        alpha=stats.look_level(suite.top_up),
-        comparisons=max(count(suite.axes, suite.design), 1),
+        alpha=stats.look_level(suite.top_up) if alpha is None else alpha,
+        comparisons=comparisons_of(suite),
         ratio=ratio,
     )
 

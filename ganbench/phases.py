@@ -3,6 +3,7 @@
 Read this first: everything that happens in a training step happens here, in this order.
 
     reseed(seed, phase, step, update)                  dropout, layer noise, foreign randomness
+    before_update of each trick
     for each game (real batch, generate, discriminator, domain)
         fake        generate; in phase D without gradients, then replace_fakes
         forward     D o view on reals and fakes: apart, mixed, or one side only
@@ -55,6 +56,7 @@ def update_discriminator(
 ) -> Terms:
     """One optimiser step of D on the sum of all terms of all games."""
     reseed(derive(training.seed, "phase", "D", moment.step, moment.update))
+    prepare_update(training, moment)
     terms: Terms = {}
     for game in games:
         now = replace(moment, domain=game.domain)
@@ -63,14 +65,27 @@ def update_discriminator(
         fake = replace(fake, images=fake.images.float())
         for trick in training.tricks.values():
             fake = trick.replace_fakes(fake, now)
-        forward = look(training, game, fake, now, look_at, separate_batches)
-        targets = adjusted_targets(training, forward, now, real=1.0, fake=0.0)
-        own = {"adversarial": training.loss.discriminator(forward.real_output, forward.fake_output, targets)}
-        if forward.real_output is not None:  # D's own losses are about reals: FastGAN reconstructs these only
-            own |= {name: value.mean() for name, value in forward.real_output.auxiliary.items()}
-        terms |= named("D", now, own | trick_terms(training, game, forward, now))
+        terms |= discriminator_terms(training, game, fake, now, look_at, separate_batches)
         training.images_seen += len(game.real) if "real" in look_at else 0
     return descend(training, moment, terms)
+
+
+def discriminator_terms(
+    training: Training,
+    game: Game,
+    fake: Batch,
+    moment: Moment,
+    look_at: tuple[Side, ...] = BOTH,
+    separate_batches: bool = True,
+) -> Terms:
+    """All that D minimises in one game against these fakes. Gradients reach the fakes, if they have any."""
+    forward = look(training, game, fake, moment, look_at, separate_batches)
+    targets = adjusted_targets(training, forward, moment, real=1.0, fake=0.0)
+    adversarial = training.loss.discriminator(forward.real_output, forward.fake_output, targets)
+    own = {"adversarial": training.loss.discriminator_weight * adversarial}  # the only place where it counts
+    if forward.real_output is not None:  # D's own losses are about reals: FastGAN reconstructs these only
+        own |= {name: value.mean() for name, value in forward.real_output.auxiliary.items()}
+    return named("D", moment, own | trick_terms(training, game, forward, moment))
 
 
 def update_generator(
@@ -82,6 +97,7 @@ def update_generator(
 ) -> Terms:
     """One optimiser step of G on the sum of all terms of all games; then the moving average of G."""
     reseed(derive(training.seed, "phase", "G", moment.step, moment.update))
+    prepare_update(training, moment)
     terms: Terms = {}
     for game in games:
         now = replace(moment, domain=game.domain)
@@ -100,6 +116,12 @@ def update_generator(
     terms = descend(training, moment, terms)
     update_ema(training)
     return terms
+
+
+def prepare_update(training: Training, moment: Moment) -> None:
+    """Every trick's before_update; what it does to the opponent is undone in after_update."""
+    for trick in training.tricks.values():
+        trick.before_update(training.networks, moment)
 
 
 def viewer(training: Training, game: Game, moment: Moment) -> Discriminate:

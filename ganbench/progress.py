@@ -92,6 +92,17 @@ def numbers(record: Mapping[str, Any], metric: str) -> str:
     return "  ".join(said)
 
 
+def warnings(cell: Cell, health: Mapping[str, Any]) -> dict[tuple[str, str], str]:
+    """(cell, name) -> `baseline-s0-...: warning at step 40: low_diversity: ...`, from progress.json or a result."""
+    found = {}
+    listed = health.get("warnings")
+    for one in listed if isinstance(listed, list) else ():
+        if isinstance(one, dict) and {"name", "step", "message"} <= one.keys():
+            sentence = f"{cell.id}: warning at step {one['step']}: {one['name']}: {one['message']}"
+            found[cell.id, str(one["name"])] = sentence
+    return found
+
+
 def ended_line(planned: Planned, metric: str) -> str:
     """`baseline-s0-...: done, fid 83.2, 41 s`"""
     said: list[str] = [planned.state]
@@ -120,6 +131,14 @@ class Lines:
 
     def __init__(self) -> None:
         self.count = Count()
+        self.warned: set[tuple[str, str]] = set()  # cell and diagnostic
+
+    def warn(self, found: Mapping[tuple[str, str], str]) -> None:
+        """Say what was not said before."""
+        for key, sentence in found.items():
+            if key not in self.warned:
+                self.warned.add(key)
+                self.say(sentence)
 
     def say(self, message: str) -> None:
         print(safe(message), file=sys.stderr, flush=True)
@@ -131,9 +150,13 @@ class Lines:
 
     def tick(self, running: Sequence[tuple[Cell, dict[str, Any] | None]]) -> None:
         self.count.see(running)
+        for cell, record in running:
+            self.warn(warnings(cell, record or {}))
 
     def ended(self, planned: Planned) -> None:
         self.count.end(planned)
+        if planned.result is not None:
+            self.warn(warnings(planned.cell, planned.result.health))
         left = self.count.left() if self.count.ended < self.count.total else ""
         place = f"[{self.count.ended}/{self.count.total}{', ' + left if left else ''}]"
         self.say(f"{place} {ended_line(planned, self.count.metric)}")
@@ -198,7 +221,9 @@ class Bars(Lines):
         if record is None:
             return "starting"
         phase = "evaluating" if record.get("phase") == "evaluating" else f"step {record.get('step')}"
-        parts = [phase, f"{100 * share(record):.0f} %", numbers(record, self.count.metric)]
+        names = [name for _, name in warnings(cell, record)]
+        alarm = f"({', '.join(names)})" if names else ""
+        parts = [phase, f"{100 * share(record):.0f} %", numbers(record, self.count.metric), alarm]
         return "  ".join(filter(None, [*parts, self.count.left_of(cell, record)]))
 
 

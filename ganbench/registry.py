@@ -144,4 +144,5 @@ def source_digest(entry: Entry) -> str:
     return source.digest(entry.module)
 
 
+reading_once = source.reading_once  # a context in which no source is digested twice
 describe = source.describe  # the fields of a plugin or configuration record, with the comments beside them

@@ -12,8 +12,9 @@ from ganbench.cell_folder import CellFolder
 from ganbench.errors import NothingMatched
 from ganbench.prepare import Prepared, group_of
 from ganbench.provenance import changed_since, evaluation_key, protocol_digest
+from ganbench.report.looks import Looks, cells_of
 from ganbench.store import Store
-from ganbench.suite import check, expand
+from ganbench.suite import check
 
 State = Literal["pending", "resume", "rescore", "stale", "done", "diverged", "collapsed", "failed", "skipped"]
 TO_RUN: tuple[State, ...] = ("pending", "resume", "rescore")
@@ -45,7 +46,7 @@ class Planned:
 def plan_suite(suite: Suite, store: Store, request: Request, prepared: Prepared | None = None) -> list[Planned]:
     """Every cell with its state; writes nothing, and works without the data (then a change of data goes unnoticed)."""
     folder = store.suite(suite.folder)
-    cells = check(expand(suite))
+    cells = check(cells_of(suite, Looks.read(folder)))
     if request.cells is not None:
         cells = [cell for cell in cells if fnmatch.fnmatchcase(cell.id, request.cells)]
         if not cells:

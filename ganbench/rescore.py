@@ -24,7 +24,7 @@ def rescore_cell(folder: CellFolder, stop: StopSwitch | None = None) -> RunResul
     if sentence := folder.lacks(cell.evaluation):
         raise GanbenchError(sentence)
     kept = folder.generators()
-    run = CellRun.open(cell, folder, replace(options, loggers=()), cache, stop or StopSwitch())
+    run = CellRun.open(cell, folder, replace(options, loggers=(), health=False), cache, stop or StopSwitch())
     training = run.training
     points: dict[int, list[Evaluation]] = {}  # by step
     for point in schedule(cell.evaluation.curve_fractions(), cell.evaluation.window_fractions()):

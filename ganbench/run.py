@@ -18,7 +18,7 @@ from ganbench.api.data import Data, rgb
 from ganbench.api.logger import Logger, LogWriter
 from ganbench.api.training import SamplingInputs, Training
 from ganbench.assemble import assemble
-from ganbench.cache import real_images
+from ganbench.cache import RealImagesOf, real_images
 from ganbench.cell_folder import CellFolder
 from ganbench.errors import Diverged, Interrupted
 from ganbench.evaluate import Panel, evaluate, prepare_panel, run_scores
@@ -28,7 +28,9 @@ from ganbench.pictures import save_animation, save_grid
 from ganbench.provenance import evaluation_key, protocol_digest, provenance, recorded_training_key
 from ganbench.streams import real_data, sampling_streams
 from ganbench.train.data import RealImages
-from ganbench.train.health import collapsed
+from ganbench.train.health import Looked, Monitor, NotFinite, Warned, collapsed
+from ganbench.train.health.discriminator import chance
+from ganbench.train.health.probe import Prober
 from ganbench.train.loop import Evaluation, Progress, restore, save, schedule, train
 
 GRID_IMAGES = 64  # of the fixed latents, kept at every evaluation
@@ -76,6 +78,7 @@ class CellRun:
     streams: Mapping[str, Data]  # whose labels sampled images are given
     grid_inputs: SamplingInputs
     loggers: list[LogWriter]
+    health: Monitor | None  # None where it is switched off
     progress: Progress = field(default_factory=Progress)
     last_record: dict[str, Json] = field(default_factory=dict)
     last_metrics: dict[str, float] = field(default_factory=dict)
@@ -101,6 +104,7 @@ class CellRun:
             panel=prepare_panel(real.metrics, real, lambda: real.network),
             streams=streams,
             grid_inputs=sampling_inputs(training, GRID_IMAGES, streams["data"], "grid"),
+            health=monitor(training, real, streams["data"]) if options.health else None,
             loggers=[cast(Logger, registry.make("logger", spec)).open(cell, folder.path) for spec in options.loggers],
         )
 
@@ -117,7 +121,7 @@ class CellRun:
             self.folder.drop_checkpoints()
             self.folder.rewind(step=-1, snapshots=0)
             return
-        restore(self.training, self.progress, state)
+        restore(self.training, self.progress, state, self.health)
         self.folder.rewind(step=self.training.step, snapshots=state["snapshots"])
         print(f"resumed at step {self.training.step}")
 
@@ -135,12 +139,16 @@ class CellRun:
                 log=self.log,
                 heartbeat=self.heartbeat,
                 checkpoint=self.checkpoint,
+                health=self.health,
+                looked=self.looked,
             ):
                 self.evaluate(point)
         except Interrupted:
             self.save_checkpoint()
             raise
         except Diverged as error:
+            if isinstance(error, NotFinite) and self.health is not None:
+                self.warn(self.health.end(self.training, str(error)))
             return replace(self.counts(), status="diverged", reason=str(error))
         finally:
             for logger in self.loggers:
@@ -210,9 +218,9 @@ class CellRun:
         window = [s for s in snapshots if s["window"]]
         last = next(s for s in reversed(snapshots) if s["final"])
         diversity = [s["diversity"] for s in window]
-        lost = collapsed(diversity)
+        lost, counts = collapsed(diversity), self.counts()
         return replace(
-            self.counts(),
+            counts,
             status="collapsed" if lost else "done",
             reason=f"no diversity left: {diversity[-1]:.3f} of that of the real images" if lost else "",
             metrics=run_scores(
@@ -221,7 +229,7 @@ class CellRun:
                 last["metrics"],
                 self.panel.keys,
             ),
-            health={"diversity": diversity[-1]},
+            health=counts.health | {"diversity": diversity[-1]},
             notes=self.panel.notes,
             tables=last["tables"],
         )
@@ -236,6 +244,7 @@ class CellRun:
             seconds=round(self.training.seconds, 3),
             evaluation_seconds=round(sum(s["evaluation_seconds"] for s in self.folder.snapshots()), 3),
             peak_memory_mib=round(devices.peak_memory_mib(self.training.device), 1),
+            health=self.health.summary() if self.health is not None else {},
             protocol=self.panel.protocol | {"sampler": self.sampler()},
             evaluation=self.evaluation,
         )
@@ -258,6 +267,21 @@ class CellRun:
     def log(self, record: dict[str, Json]) -> None:
         record["memory_mib"] = round(devices.peak_memory_mib(self.training.device), 1)
         self.last_record = record
+        self.record(record)
+
+    def looked(self, seen: Looked) -> None:
+        """What a probe saw, in the history; and what it warns of, everywhere."""
+        self.record(seen.record)
+        for warning in seen.warnings:
+            self.warn(warning)
+
+    def warn(self, warning: Warned) -> None:
+        said: dict[str, Json] = plain(warning)
+        self.record({"step": warning.step, "progress": warning.progress, "warning": said})
+        self.alive_at = 0.0  # the next sign of life is due at once: whoever watches sees it now
+        self.sign_of_life("training")
+
+    def record(self, record: dict[str, Json]) -> None:
         self.folder.append_history(record)
         for logger in self.loggers:
             logger.history(record)
@@ -283,6 +307,7 @@ class CellRun:
                 "progress": self.training.progress,
                 "seconds": self.training.seconds,
                 "losses": losses,
+                "warnings": [plain(one) for one in self.health.warned.values()] if self.health is not None else [],
                 "metrics": dict(self.last_metrics),
             }
         )
@@ -292,7 +317,24 @@ class CellRun:
             self.save_checkpoint()
 
     def save_checkpoint(self) -> None:
-        state = save(self.training, self.progress)
+        state = save(self.training, self.progress, self.health)
         more = {"snapshots": len(self.folder.snapshots()), "evaluation": self.evaluation}
         self.folder.save_checkpoint(self.training.step, state | more)
         self.saved_at = time.monotonic()
+
+
+def monitor(training: Training, real: RealImagesOf, labels: Data) -> Monitor:
+    """The diagnostics of a run, calibrated on the real images."""
+    info, found = real.info, chance(training.loss)
+    # The critic's logits have no zero under a loss without a bottom; of two D's nobody knows who judges what.
+    asked = found.loss > 0 and len(info.domains) == 1
+    return Monitor(
+        prober=Prober(
+            training,
+            real.samples("train"),
+            real.samples("held_out") if info.counts.get("held_out") else None,
+            lambda n: sampling_inputs(training, n, labels, "health"),
+            found.logit if asked else None,
+        ),
+        chance=found,
+    )

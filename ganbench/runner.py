@@ -21,12 +21,14 @@ from ganbench.api.cell import Cell, RunResult, Suite
 from ganbench.api.config import Json
 from ganbench.api.executor import Executor, Exit, Job, Workers
 from ganbench.device import pick
-from ganbench.errors import ConfigError
+from ganbench.errors import ConfigError, GanbenchError
 from ganbench.files import plain
 from ganbench.prepare import Prepared, group_of, prepare
 from ganbench.provenance import evaluation_key, protocol_digest
 from ganbench.remaining import TO_RUN, Planned, Request, plan_suite, state_of
-from ganbench.store import CellFolder, Store
+from ganbench.report.looks import Looks, declare, level_key, second_look
+from ganbench.report.pipeline import summary_of
+from ganbench.store import CellFolder, Store, SuiteFolder
 from ganbench.suite import dump
 
 __all__ = ["TO_RUN", "Outcome", "Planned", "Request", "View", "plan_suite", "run_suite"]
@@ -60,27 +62,37 @@ class View(Protocol):
 
 # --- a run -------------------------------------------------------------------------------------------------
 def run_suite(suite: Suite, store: Store, request: Request, view: View) -> Outcome:
-    """Run what is not finished; the same call again continues. One failure stops nothing, unless `fail_fast`."""
+    """Run what is not finished; the same call again continues. One failure stops nothing, unless `fail_fast`.
+
+    A suite with a `top_up` goes on with its second look, for what the first has left open.
+    """
     started = time.monotonic()
     folder = store.suite(suite.folder)
     everything = plan_suite(suite, store, Request())
     refuse_broken_baseline(everything)
+    earlier = Looks.read(folder)
+    looks = declare(suite, [one.cell for one in everything], earlier, any(one.result for one in everything))
+    looks.write(folder)
+    if earlier is not None and earlier.second != looks.second:
+        everything = plan_suite(suite, store, Request())
     folder.adopt(planned.cell for planned in everything)
     runnable = [planned.cell for planned in everything if planned.state != "skipped"]
     prepared = prepare(runnable, device=pick(suite.options.device), cache=store.cache, say=view.say)
-    folder.write_plan(
-        dump(suite),
-        {
-            "cells": [planned_cell(one.cell, prepared) for one in everything],
-            "keys": [plain(key) for key in prepared.keys],
-            "notes": plain(prepared.notes),
-        },
-    )
+    while True:
+        write_plan(suite, folder, everything, prepared)
+        run = carry_out(suite, store, request, view, prepared, started)
+        more = next_look(suite, folder, looks, view) if run.stop_code is None else None
+        if more is None:
+            return run.outcome()
+        looks, request = more, replace(request, retry=frozenset())  # what has failed again is not tried once more
+        everything = plan_suite(suite, store, Request())
+
+
+def carry_out(suite: Suite, store: Store, request: Request, view: View, prepared: Prepared, started: float) -> Run:
+    """One pass over what is not finished."""
     planned = plan_suite(suite, store, request, prepared)
-    if suite.top_up is not None:
-        view.say(f"top_up: the second look is not started by itself yet; for it, set `seeds: {suite.top_up}`")
     executor = cast(Executor, registry.make("executor", request.executor))
-    threads = max(one.cell.config.training.threads for one in everything)
+    threads = max(one.cell.config.training.threads for one in planned)
     workers = executor.start(suite.options, request.jobs, threads, view.say)
     view.begin(suite, planned, workers.describe())
     run = Run(
@@ -89,7 +101,7 @@ def run_suite(suite: Suite, store: Store, request: Request, view: View) -> Outco
         request=request,
         view=view,
         workers=workers,
-        planned=list(planned),
+        planned=planned,
         prepared=prepared,
         started=started,
     )
@@ -98,7 +110,34 @@ def run_suite(suite: Suite, store: Store, request: Request, view: View) -> Outco
             run.work()
     finally:
         view.finish()
-    return run.outcome()
+    return run
+
+
+def write_plan(suite: Suite, folder: SuiteFolder, everything: Sequence[Planned], prepared: Prepared) -> None:
+    folder.write_plan(
+        dump(suite),
+        {
+            "cells": [planned_cell(one.cell, prepared) for one in everything],
+            "keys": [plain(key) for key in prepared.keys],
+            "notes": plain(prepared.notes),
+        },
+    )
+
+
+def next_look(suite: Suite, folder: SuiteFolder, looks: Looks, view: View) -> Looks | None:
+    """Once all seeds of the first look are in: record which comparisons it leaves open. Those get the top-up."""
+    if suite.top_up is None or looks.second is not None:
+        return None
+    try:
+        more = second_look(suite, summary_of(folder), looks)
+    except GanbenchError as error:  # the cells are done all the same, and the report says the same
+        view.say(f"no second look: {error}")
+        return None
+    if more is not None and more.second is not None:
+        more.write(folder)
+        names = ", ".join(more.second.levels)
+        view.say(f"first look: {len(more.second.levels)} undecided ({names}); they and the baseline get the top-up")
+    return more
 
 
 def planned_cell(cell: Cell, prepared: Prepared) -> dict[str, Json]:
@@ -106,6 +145,7 @@ def planned_cell(cell: Cell, prepared: Prepared) -> dict[str, Json]:
     said: dict[str, Json] = plain(
         {"id": cell.id, "levels": cell.levels, "seed": cell.seed, "conflict": cell.conflict, "protocol": ""}
     )
+    said["level_key"] = level_key(cell)
     if cell.conflict is None:
         measured = protocol_digest(prepared.protocols[group_of(cell)])
         said |= {"protocol": measured, "evaluation": evaluation_key(cell.evaluation, measured)}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import importlib.util
 import io
 import sys
 import tokenize
 from collections.abc import Iterator
+from contextvars import ContextVar
 from dataclasses import MISSING, Field, dataclass, fields
 from functools import lru_cache
 from pathlib import Path
@@ -58,7 +60,30 @@ def first_line(value: str) -> str:
     return (ast.get_docstring(tree) or "").partition("\n")[0]
 
 
+_known: ContextVar[dict[str, str] | None] = ContextVar("_known", default=None)
+
+
+@contextlib.contextmanager
+def reading_once() -> Iterator[None]:
+    """Within it, `digest` reads no module twice: to compare hundreds of cells with the sources as they are now."""
+    token = _known.set({})
+    try:
+        yield
+    finally:
+        _known.reset(token)
+
+
 def digest(module: str) -> str:
+    """sha256 of a module's source, with what it imports (see `_digest`). Empty when there is no source."""
+    known = _known.get()
+    if known is None:
+        return _digest(module)
+    if module not in known:
+        known[module] = _digest(module)
+    return known[module]
+
+
+def _digest(module: str) -> str:
     """sha256 over a module's source and that of all modules of its top-level package that it imports, directly or not.
 
     The package's `__init__` files count too, since importing the module runs them. Empty when there is no source.

@@ -84,6 +84,16 @@ class SuiteFolder:
             return None
         return text.read_text(), plan
 
+    def read_looks(self) -> dict[str, Any] | None:
+        """What was declared before the first run, and which look this is; None where no suite was run."""
+        return read_json(self.path / "looks.json")
+
+    def write_looks(self, looks: Mapping[str, Json]) -> None:
+        value = {"schema": SCHEMA, **looks}
+        if read_json(self.path / "looks.json") != plain(value):
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_json(self.path / "looks.json", value)
+
 
 @dataclass(frozen=True)
 class Store:

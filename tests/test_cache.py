@@ -13,8 +13,9 @@ import tiny_plugins
 import torch
 
 from ganbench.api.config import EvaluationConfig, PluginSpec
-from ganbench.api.data import Samples
-from ganbench.cache import RealImagesOf, cached, load_samples, real_images, save_samples
+from ganbench.api.data import Samples, Skipped
+from ganbench.cache import RealImagesOf, real_images
+from ganbench.cache_files import cached, load_samples, save_samples
 from ganbench.errors import DataError
 
 SAMPLES = Samples(
@@ -34,6 +35,19 @@ def test_samples_come_back_as_they_were(tmp_path: Path) -> None:
     found = load_samples(folder)
     assert found is not None and found.digest == SAMPLES.digest and list(found.labels) == ["kind", "../flags"]
     assert sorted(p.name for p in folder.parent.iterdir()) == ["train"]
+
+
+def test_what_was_left_out_comes_back_too(tmp_path: Path) -> None:
+    left_out = Skipped(reason="files cannot be read", count=3, first=("a b.png", "\udcff.png"))
+    save_samples(replace(SAMPLES, skipped=(left_out,)), tmp_path / "train", {})
+    found = load_samples(tmp_path / "train")
+    assert found is not None and found.skipped == (left_out,) and found.digest == SAMPLES.digest
+    assert str(left_out) == "3 files cannot be read: a b.png, \udcff.png and 1 more"
+    assert str(Skipped(reason="rows", count=2)) == "2 rows"
+    facts = tmp_path / "train" / "facts.json"
+    facts.write_text(facts.read_text().replace('"skipped"', '"other"'))  # as older versions wrote it
+    found = load_samples(tmp_path / "train")
+    assert found is not None and found.skipped == ()
 
 
 @pytest.mark.parametrize("damage", ["pixel", "label", "cut", "facts", "missing facts", "missing label", "empty"])

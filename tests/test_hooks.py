@@ -20,13 +20,13 @@ POINTS = [
     if group.startswith("ganbench.")
 ]
 SINGULAR = {registry.group(kind).removeprefix("ganbench."): kind for kind in registry.KINDS}
-AWAITED = {"replace_fakes"}  # no built-in user so far; the guide says so, and for what it is
 
 
-def test_there_are_seven_moments() -> None:
+def test_there_are_eight_moments() -> None:
     assert HOOKS == [
         "configure",
         "prepare_networks",
+        "before_update",
         "replace_fakes",
         "view",
         "adjust_targets",
@@ -41,11 +41,7 @@ def test_each_moment_has_a_built_in_user_and_is_documented(hook: str) -> None:
     users = [trick.__name__ for trick in tricks if trick.__module__.startswith("ganbench_zoo.") and hook in vars(trick)]
     guide = (ROOT / "docs" / "write-a-trick.md").read_text()
     assert f"`{hook}" in guide
-    if hook in AWAITED:
-        assert "none yet; for replayed fakes" in guide
-        assert not users, f"{hook} has a user now: take it off the list"
-    else:
-        assert users
+    assert users
 
 
 @pytest.mark.parametrize(("group", "name"), POINTS, ids=lambda part: part)

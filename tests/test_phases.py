@@ -24,6 +24,9 @@ class Witness(Trick):
         self.calls.append(f"{moment.phase} {name}")
         return answer
 
+    def before_update(self, networks: Any, moment: Any) -> None:
+        self.note("before_update", None, moment)
+
     def replace_fakes(self, fake: Any, moment: Any) -> Any:
         return self.note("replace_fakes", fake, moment)
 
@@ -49,9 +52,10 @@ def test_the_moments_of_an_update_come_in_their_order() -> None:
         optimizer.register_step_pre_hook(lambda *_, phase=phase: Witness.calls.append(f"step of {phase}"))
     run_steps(training, data)
     assert Witness.calls == [
-        *("generator", "D replace_fakes", "D view", "discriminator", "D view", "discriminator"),
+        *("D before_update", "generator", "D replace_fakes", "D view", "discriminator", "D view", "discriminator"),
         *("D adjust_targets", "D extra_loss", "step of D", "D after_update"),
-        *("generator", "G view", "discriminator", "G adjust_targets", "G extra_loss", "step of G", "G after_update"),
+        *("G before_update", "generator", "G view", "discriminator", "G adjust_targets", "G extra_loss"),
+        *("step of G", "G after_update"),
     ]
 
 

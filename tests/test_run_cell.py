@@ -92,7 +92,16 @@ def test_a_cell_run_twice_is_identical_to_the_bit(begin: Begin, straight: dict[s
     assert left(finish(begin("again"))) == straight
     assert straight["result"]["status"] == "done"
     assert [s["step"] for s in straight["snapshots"]] == [0, 10, 11, 12, 12]
-    assert [h["step"] for h in straight["history"]] == [3, 6, 9, 12]
+    assert [h["step"] for h in straight["history"] if "D/adversarial" in h] == [3, 6, 9, 12]
+    assert [h["step"] for h in straight["history"] if "health/diversity" in h] == [5, 10, 12]
+
+
+def test_with_and_without_health_the_same_is_trained_and_scored(begin: Begin, straight: dict[str, Any]) -> None:
+    other = left(finish(begin("alone", health=False)))
+    assert other["files"] == straight["files"] and other["snapshots"] == straight["snapshots"]
+    losses = [{k: v for k, v in h.items() if "/" in k} for h in straight["history"] if "D/adversarial" in h]
+    assert [{k: v for k, v in h.items() if "/" in k} for h in other["history"]] == losses
+    assert other["result"]["health"].keys() == {"diversity"}
 
 
 def test_another_seed_ends_otherwise(begin: Begin, straight: dict[str, Any]) -> None:
@@ -187,7 +196,7 @@ def test_a_changed_plugin_starts_over(begin: Begin, monkeypatch: pytest.MonkeyPa
     finish(folder)
     said = capsys.readouterr().out
     assert "starting over" in said and "resumed" not in said
-    assert [h["step"] for h in folder.history()] == [3, 6, 9, 12]
+    assert [h["step"] for h in folder.history() if "D/adversarial" in h] == [3, 6, 9, 12]
 
 
 def test_a_changed_evaluation_does_not_mix_its_scores_with_older_ones(begin: Begin, tmp_path: Path) -> None:
@@ -225,6 +234,12 @@ def test_what_a_plugin_does_becomes_a_status_with_a_reason(
     assert not folder.has_checkpoint()
     assert all("NaN" not in file.read_text() for file in folder.path.glob("*.json*"))
     if status == "diverged":
+        (warning,) = [h["warning"] for h in folder.history() if "warning" in h]
+        assert warning["name"] == "non_finite" and warning["message"] == reason and warning["step"] == result.steps
+        assert result.health["warnings"] == [warning]
+        progress = folder.read_progress()
+        assert progress is not None and progress["warnings"] == [warning]
+        assert f"step {result.steps}: WARNING non_finite: {reason}" in capsys.readouterr().out
         assert result.steps in (6, 9) and result.images_seen == 4 * result.steps and result.updates["d"] == result.steps
     else:
         assert "Traceback" in capsys.readouterr().err

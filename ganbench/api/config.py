@@ -187,4 +187,5 @@ class RunOptions(Config):
     keep_generators: bool = True  # of every evaluation: allows re-scoring without retraining
     hang_seconds: float = 600.0  # a cell that reports no progress for so long is stopped and counts as failed
     deterministic: bool = True  # deterministic kernels where there are any
+    health: bool = True  # look at the run every 5 % of training and warn; changes nothing of what is trained
     loggers: tuple[PluginSpec, ...] = (PluginSpec(name="console"),)

@@ -38,6 +38,7 @@ class DatasetInfo:
     counts: dict[str, int]  # images per split: train, held_out, conditions
     labels: dict[str, LabelInfo] = field(default_factory=dict)
     domains: tuple[str, ...] = ("",)  # two for image translation
+    without_images: tuple[Split, ...] = ()  # splits that have labels only: their images are black and mean nothing
 
     @property
     def channels(self) -> int:
@@ -49,12 +50,26 @@ class DatasetInfo:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Skipped:
+    """What a data set left out of a split, and why; shown whenever the split is made."""
+
+    reason: str  # reads on from a number: "images without a row in the table"
+    count: int
+    first: tuple[str, ...] = ()  # some of their names
+
+    def __str__(self) -> str:
+        more = f" and {self.count - len(self.first)} more" if 0 < len(self.first) < self.count else ""
+        return f"{self.count} {self.reason}" + (f": {', '.join(self.first)}{more}" if self.first else "")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Samples:
     """One split of a data set in memory, as a dataset plugin makes it and as the cache keeps it."""
 
     images: npt.NDArray[np.uint8]  # N C H W
     labels: dict[str, npt.NDArray[np.generic]] = field(default_factory=dict)  # name -> [N] int64 or [N, K] float32
     domain: str = ""
+    skipped: tuple[Skipped, ...] = ()  # not part of the digest
 
     def __len__(self) -> int:
         return len(self.images)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,5 +30,27 @@ class Dataset(Plugin):
         return None
 
     def make(self, split: Split) -> Samples:
-        """All images and labels of a split. Called once; the harness keeps the result in its cache."""
+        """All images and labels of a split. Called once; the harness keeps the result in its cache. What is left out
+        stands in `skipped`; a long one tells `report_progress` how far it is."""
         raise NotImplementedError
+
+
+# --- how far `make` is ----------------------------------------------------------------------------
+_listener: ContextVar[Callable[[int, int], None] | None] = ContextVar("_listener", default=None)
+
+
+def report_progress(done: int, total: int) -> None:
+    """Tell whoever waits for a split how many of its images are made. Cheap: call it for each of them."""
+    listener = _listener.get()
+    if listener is not None:
+        listener(done, total)
+
+
+@contextmanager
+def listening(listener: Callable[[int, int], None]) -> Iterator[None]:
+    """Within it, `report_progress` calls this."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)

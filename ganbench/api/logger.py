@@ -14,7 +14,9 @@ from ganbench.api.plugin import Plugin
 
 class LogWriter(Protocol):
     def history(self, record: Mapping[str, Json]) -> None:
-        """One log interval: step, images_seen, progress, loss terms under their own names, gradient norms."""
+        """A line of history.jsonl. One log interval: step, images_seen, progress, loss terms under their own names,
+        gradient norms. One probe: step, progress, images_seen, `health/<measure>`. One warning: step, progress, and
+        `warning`, a record with name, value, threshold and message."""
         ...
 
     def snapshot(self, record: Mapping[str, Json]) -> None:

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from ganbench.api.plugin import Plugin
 from ganbench.api.training import DOutput, Targets, weighted_mean
 
+# Checked by type, not in __post_init__, which the losses of others would have to call.
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Loss(Plugin):
     """What D and G minimise. `label` has the shape of `logits` and holds what the player of the phase is told."""
+
+    # Factor of D's adversarial loss, > 0 (report R4 halves it). Adam does not mind the scale of a loss, so it matters
+    # beside other terms of D only: penalties, class losses. The update applies it; `discriminator` does not.
+    discriminator_weight: Positive = 1.0
 
     reads_labels: ClassVar[bool] = False  # uses the labels, not only the weights: label tricks have an effect
     compares: ClassVar[bool] = False  # needs reals and fakes together: G is shown reals, and a D step cannot be split

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,9 @@ from ganbench.api.training import SamplingInputs, Terms, Training
 @dataclass(frozen=True, kw_only=True)
 class Procedure(Plugin):
     """Built from `ganbench.phases`: update_discriminator, update_generator."""
+
+    # What it trains of the parts that an architecture may provide: encoder, domains. Others would stay untrained.
+    uses: ClassVar[frozenset[str]] = frozenset()
 
     def batches_per_step(self, config: RunConfig) -> int:
         """How many real batches one step may ask for: `data.batch(0)` up to this number."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from ganbench.api.cell import Suite
 from ganbench.api.config import Json
 from ganbench.api.metric import MetricKey
+from ganbench.api.recorded import Records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +37,28 @@ class Effect:
     failures: int
     baseline_failures: int
     note: str = ""
+    # level: against the baseline; main effect: of an axis in a grid, on average over the other axes; combination: of a
+    # grid, as a whole against the baseline
+    kind: Literal["level", "main effect", "combination"] = "level"
+    look: int = 1  # 2: the declared top-up is in it
+    p_better: float | None = None  # P(a run of the level beats one of the baseline), failures worst
+    p_failures: float | None = None  # Fisher's exact test that the level fails more often, one-sided, after Holm
+    failure_bound: float | None = None  # the true failure rate may be as high as this (one-sided 95 %)
+    shrunken_percent: float | None = None  # the change, pulled towards 0 against the winner's curse: for rankings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interaction:
+    """Of two levels in a grid: by how much the effect of one differs when the other is set, too (primary metric)."""
+
+    first: tuple[str, str]  # axis, level
+    second: tuple[str, str]
+    change_percent: float | None
+    ci_low: float | None  # 95 %, unadjusted
+    ci_high: float | None
+    p_value: float | None
+    p_adjusted: float | None  # Holm over all pairs
+    found: bool  # p_adjusted < 0.10: the main effects of both are then said to depend on each other
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,3 +77,11 @@ class Summary:
     footer: list[str] = field(default_factory=list)  # how the numbers were made, a line each
     # Of each row, the (axis, level) of its effects: the names of combinations too; ("", "baseline") of the baseline.
     row_levels: list[tuple[str, str]] = field(default_factory=list)
+    interactions: list[Interaction] = field(default_factory=list)  # of a grid, all pairs of levels of two axes
+    look: int = 1  # the last look that was begun
+    looks: int = 1  # that were declared: 2 with `top_up`
+    comparisons: int = 0  # that Holm counts: all that were ever declared, deleted ones too
+    smallest_effect: float | None = None  # found with power 0.8: a share for ratios (0.1 is -10 %), else absolute
+    spread: float | None = None  # between seeds of one level: of the log score for ratios
+    open: list[tuple[str, str]] = field(default_factory=list)  # (axis, level) of cells that a top-up could still settle
+    records: Records = Records()  # curves, grids, warnings: filled in for report formats, empty elsewhere

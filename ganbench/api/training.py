@@ -82,6 +82,7 @@ class Moment:
     update: int  # 0, 1, ... within the phase of this step
     progress: float  # share of the budget that was used when this step began: 0 at the first step, below 1 at the last
     config: RunConfig
+    info: DatasetInfo
     seed: int
     domain: str = ""  # tricks with memory keep one entry per domain
     scope: str = ""  # the trick whose extra_loss is running: what it draws disturbs nobody
@@ -225,7 +226,13 @@ class Training:
     def moment(self, phase: Phase, update: int) -> Moment:
         """The moment of update number `update` of that phase in the current step."""
         return Moment(
-            phase=phase, step=self.step, update=update, progress=self.step_progress, config=self.config, seed=self.seed
+            phase=phase,
+            step=self.step,
+            update=update,
+            progress=self.step_progress,
+            config=self.config,
+            info=self.parts.info,
+            seed=self.seed,
         )
 
     def autocast(self, enabled: bool = True) -> AbstractContextManager[Any]:

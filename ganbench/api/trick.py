@@ -1,4 +1,4 @@
-"""Tricks: named changes to GAN training, which act at seven moments and nowhere else."""
+"""Tricks: named changes to GAN training, which act at eight moments and nowhere else."""
 
 from __future__ import annotations
 
@@ -24,25 +24,29 @@ class Trick(Plugin):
     def prepare_networks(self, networks: Networks) -> None:
         """2. Once, before optimisers and EMA: how the networks are parametrised."""
 
+    def before_update(self, networks: Networks, moment: Moment) -> None:
+        """3. Before each update: whom the player meets. What is changed of the opponent is put back in
+        `after_update`; the player itself changes there only."""
+
     def replace_fakes(self, fake: Batch, moment: Moment) -> Batch:
-        """3. D phase, first: which fakes D is shown."""
+        """4. D phase, first: which fakes D is shown."""
         return fake
 
     def view(self, images: Tensor, moment: Moment) -> Tensor:
-        """4. Every time D looks at images (real and fake, both phases, penalties): how D sees. Must not change
+        """5. Every time D looks at images (real and fake, both phases, penalties): how D sees. Must not change
         `memory`, and what it reads of it changes in `after_update` only."""
         return images
 
     def adjust_targets(self, targets: Targets, forward: Forward, moment: Moment) -> Targets:
-        """5. Both phases: what the losses are told - labels for those that read them, weights per sample for all."""
+        """6. Both phases: what the losses are told - labels for those that read them, weights per sample for all."""
         return targets
 
     def extra_loss(self, forward: Forward, moment: Moment) -> Tensor | None:
-        """6. After the forward pass, both phases: a scalar that is added to the loss, or None."""
+        """7. After the forward pass, both phases: a scalar that is added to the loss, or None."""
         return None
 
     def after_update(self, networks: Networks, moment: Moment) -> None:
-        """7. After each optimiser step: what happens to the weights."""
+        """8. After each optimiser step: what happens to the weights."""
 
 
 def change(config: RunConfig, **fields: Any) -> RunConfig:

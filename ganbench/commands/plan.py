@@ -59,10 +59,25 @@ def plan_of(suite: Suite, store: Store, request: Request) -> Plan:
         remaining=remaining,
         missing=missing,
         weights=missing_weights(planned),
-        estimate=estimate(planned, remaining, jobs, suite.options.device),
+        estimate=estimate(planned, remaining, jobs, suite.options.device, possible_top_up(suite, planned, store)),
         smallest=smallest(suite, planned, key),
         ratio=key is None or key.scale == "ratio",
     )
+
+
+def possible_top_up(suite: Suite, planned: Sequence[Planned], store: Store) -> list[Planned]:
+    """The cells that the second look would run if the first decided nothing; none where it is decided already."""
+    from ganbench.remaining import Planned
+    from ganbench.report.looks import Looks
+    from ganbench.suite import topped_up
+
+    folder = store.suite(suite.folder)
+    looks = Looks.read(folder)
+    if suite.top_up is None or (looks is not None and looks.second is not None):
+        return []
+    known, skipped = {one.cell.id for one in planned}, {str(one.cell.levels) for one in planned if one.cell.conflict}
+    more = [cell for cell in expand(topped_up(suite)) if cell.id not in known and str(cell.levels) not in skipped]
+    return [Planned(cell=cell, folder=folder.cell(cell.id), state="pending") for cell in more]
 
 
 def missing_weights(planned: Sequence[Planned]) -> list[str]:
@@ -155,6 +170,9 @@ def plan_lines(plan: Plan) -> list[str]:
         about = f"about {duration(plan.estimate.seconds)} for {counted(plan.estimate.cells, 'cell')}"
         at_once = f", {plan.estimate.jobs} at once" if plan.estimate.jobs > 1 else ""
         lines.append(f"time: {about}{at_once} (from {plan.estimate.basis})")
+        if plan.estimate.top_up_cells:
+            more = f"{counted(plan.estimate.top_up_cells, 'cell')}, {duration(plan.estimate.top_up_seconds)}"
+            lines.append(f"top-up: at most {more} more, for what the first look leaves open")
     if advice := shorter(plan):
         lines.append(advice)
     return lines + effect_lines(plan)
@@ -203,11 +221,16 @@ def effect_lines(plan: Plan) -> list[str]:
     def unit(value: float) -> str:
         return f"{100 * value:.0f} %" if plan.ratio else f"{value:.2g}"
 
-    effects = [f"{unit(one.effect)} if runs spread by {unit(one.spread)}" for one in found if one.effect is not None]
-    head = f"{seeds} can show changes of {suite.primary_metric} from"
+    def line(one: Smallest) -> str:
+        text = f"{unit(one.effect or 0.0)}"
+        text += f", {unit(one.topped_up)} after the top-up to {suite.top_up}" if one.topped_up is not None else ""
+        needed = counted(one.needed, "seed") if one.needed is not None else "no number of seeds"
+        return f"{text}; {needed} a level would show the margin ({unit(suite.margin)})"
+
+    head = f"{seeds}: changes of {suite.primary_metric} below this are invisible"
     if found[0].observed:
-        return [f"{head} {unit(found[0].effect or 0.0)} (finished runs spread by {unit(found[0].spread)})"]
-    return [f"{head} {', '.join(effects)}"]
+        return [f"{head} (finished runs spread by {unit(found[0].spread)}): {line(found[0])}"]
+    return [f"{head}:", *(f"  if runs spread by {unit(one.spread)}: {line(one)}" for one in found)]
 
 
 def as_record(plan: Plan, store: Store) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from ganbench.source import locate
 HOOKS = (
     "configure",
     "prepare_networks",
+    "before_update",
     "replace_fakes",
     "view",
     "adjust_targets",

@@ -11,6 +11,7 @@ from ganbench.commands.arguments import find_suites
 from ganbench.commands.screen import document, note
 from ganbench.errors import GanbenchError
 from ganbench.report.build import write
+from ganbench.report.curves import with_records
 from ganbench.report.pipeline import formats_of, require_complete, summary_of
 from ganbench.store import Store, SuiteFolder
 
@@ -51,7 +52,7 @@ def write_reports(
     written = []
     for folder, summary in found:
         target = folder.report if output is None else output if len(found) == 1 else output / folder.path.name
-        files = write(summary, target, names)
+        files = write(with_records(summary, folder), target, names)
         written.append(Written(folder=folder, summary=summary, files=tuple(files)))
     return written
 

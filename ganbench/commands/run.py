@@ -56,6 +56,7 @@ def run_suites(choice: Choice, store: Store, view: View) -> list[Ran]:
 def with_report(ran: Ran) -> Ran:
     """With the report of a suite whose cells all have a result that holds."""
     from ganbench.report.build import write
+    from ganbench.report.curves import with_records
     from ganbench.report.pipeline import default_formats, summary_of, unfinished
 
     if ran.outcome.code not in (0, 3):
@@ -64,7 +65,7 @@ def with_report(ran: Ran) -> Ran:
         summary = summary_of(ran.folder)
         if unfinished(summary):
             return replace(ran, summary=summary)
-        files = write(summary, ran.folder.report, default_formats())
+        files = write(with_records(summary, ran.folder), ran.folder.report, default_formats())
     except GanbenchError as error:  # the cells are done all the same
         return replace(ran, problem=str(error))
     return replace(ran, summary=summary, report=tuple(files))

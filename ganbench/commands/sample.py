@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from ganbench.api.config import Distribution
     from ganbench.api.data import LabelInfo
     from ganbench.api.training import SamplingInputs, Training
 
 LONGEST_NAME = 120  # characters of a file's name
+ROWS = "interpolations.webp"  # the picture of rows between two latents
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +37,18 @@ class Sampled:
 
 
 def sample_cell(
-    folder: CellFolder, count: int, labels: Sequence[str] = (), *, seed: int = 0, device: str = "cpu"
+    folder: CellFolder,
+    count: int,
+    labels: Sequence[str] = (),
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+    interpolate: int | None = None,
 ) -> Sampled:
-    """Sample the last generator that was kept, as the evaluation of the cell does (averaged weights, batch norm)."""
+    """Sample the last generator that was kept, as the evaluation of the cell does (averaged weights, batch norm).
+
+    With `interpolate`, `count` rows of so many images each, from one latent to another, with the labels of the first.
+    """
     from ganbench import device as devices
     from ganbench.api.data import rgb
     from ganbench.assemble import assemble
@@ -61,8 +72,10 @@ def sample_cell(
     training.step = snapshot["step"]
     real = real_images(cell.config.dataset, cell.evaluation, device=where, cache=cache, say=note)
     data = sampling_streams(training, real)["data"]
-    inputs = sampling_inputs(training, count, data, f"sample {seed}")
+    inputs = sampling_inputs(training, count if interpolate is None else 2 * count, data, f"sample {seed}")
     inputs = with_labels(inputs, training, labels)
+    if interpolate is not None:
+        inputs = in_rows(inputs, interpolate, cell.config.latents.distribution)
     config = cell.evaluation
     made = sample(
         training,
@@ -75,6 +88,36 @@ def sample_cell(
     known = training.parts.info.labels
     named = {name: [word(known[name], value) for value in inputs.labels[name].cpu()] for name in inputs.labels}
     return Sampled(cell=folder.id, step=snapshot["step"], images=rgb(made), labels=named)
+
+
+# --- interpolation ---------------------------------------------------------------------------------
+def in_rows(inputs: SamplingInputs, steps: int, distribution: Distribution) -> SamplingInputs:
+    """`steps` inputs from each even one to the odd one after it."""
+    if inputs.latents is None:
+        raise ConfigError("--interpolate: this model makes images from images; there are no latents to go between")
+    rows = between(inputs.latents[::2], inputs.latents[1::2], steps, distribution)
+    labels = {name: value[::2].repeat_interleave(steps, 0) for name, value in inputs.labels.items()}
+    return replace(inputs, latents=rows.flatten(0, 1), labels=labels)
+
+
+def between(first: Tensor, last: Tensor, steps: int, distribution: Distribution) -> Tensor:
+    """Latents [N, steps, Z] from `first` to `last`, both [N, Z] and included.
+
+    Normal latents and those on a sphere lie in a thin shell, so the way is along the great circle (White, 2016;
+    ganhacks 3); the straight one passes through lengths that G has never seen. Uniform ones fill a cube: straight.
+    """
+    import torch
+
+    share = torch.linspace(0, 1, steps, dtype=torch.float64, device=first.device)[None, :, None]
+    start, end = first[:, None].double(), last[:, None].double()  # in float32 the angle of opposites is off by 1e-3
+    straight = start.lerp(end, share)
+    if distribution in ("uniform", "unit_uniform"):
+        return straight.to(first)
+    cosine = torch.nn.functional.cosine_similarity(start, end, dim=2).clamp(-1, 1)
+    angle = cosine.acos()[:, :, None]
+    curved = (((1 - share) * angle).sin() * start + (share * angle).sin() * end) / angle.sin()
+    # Equal directions need no great circle, and opposite ones have too many.
+    return straight.where(angle.sin() < 1e-6, curved).to(first)
 
 
 # --- labels ----------------------------------------------------------------------------------------
@@ -157,6 +200,19 @@ def write_images(sampled: Sampled, output: Path) -> list[Path]:
     return files
 
 
+def write_rows(sampled: Sampled, output: Path, columns: int) -> list[Path]:
+    """One picture, an interpolation in each row."""
+    from ganbench.pictures import save_grid
+
+    path = output / ROWS
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        save_grid(sampled.images, path, columns)
+    except OSError as error:
+        raise StoreError(f"{path}: the picture cannot be written ({error.strerror or error})") from error
+    return [path]
+
+
 def file_name(index: int, labels: Mapping[str, str]) -> str:
     """`0003-hair-red-eyes-blue.png`, with letters that every file system takes."""
     from ganbench.suite.identity import slug
@@ -166,14 +222,22 @@ def file_name(index: int, labels: Mapping[str, str]) -> str:
 
 
 def sample(
-    store: Store, cell: str, count: int, output: Path, labels: Sequence[str], seed: int, device: str, as_json: bool
+    store: Store,
+    cell: str,
+    count: int,
+    output: Path,
+    labels: Sequence[str],
+    seed: int,
+    device: str,
+    interpolate: int | None,
+    as_json: bool,
 ) -> int:
     """The command; returns the exit code."""
-    sampled = sample_cell(find_cell(store, cell), count, labels, seed=seed, device=device)
-    files = write_images(sampled, output)
+    sampled = sample_cell(find_cell(store, cell), count, labels, seed=seed, device=device, interpolate=interpolate)
+    files = write_images(sampled, output) if interpolate is None else write_rows(sampled, output, interpolate)
     if as_json:
         document({"cell": sampled.cell, "step": sampled.step, "files": [str(f) for f in files]})
     else:
-        note(f"{sampled.cell}, step {sampled.step}: {len(files)} images")
+        note(f"{sampled.cell}, step {sampled.step}: {len(sampled.images)} images")
         print(output)
     return 0

@@ -2,32 +2,53 @@
 
 from ganbench.nn.activation import OutputRange, activation
 from ganbench.nn.attention import SelfAttention
+from ganbench.nn.conditional import ConditionalDiscriminator, ConditionalGenerator
+from ganbench.nn.conflict import network_conflict, sides
 from ganbench.nn.dropout import Dropout
-from ganbench.nn.init import add_spectral_norm, dcgan_init, normal_init
+from ganbench.nn.init import add_spectral_norm, dcgan_init, gain, he_init, normal_init, xavier_init, xavier_layer
 from ganbench.nn.labels import LabelEmbedding, LabelVector
 from ganbench.nn.minibatch import MinibatchDiscrimination, MinibatchStd, minibatch
 from ganbench.nn.noise import LayerNoise
 from ganbench.nn.norm import ConditionalNorm, PixelNorm, norm
-from ganbench.nn.resample import Repeat, down, up
+from ganbench.nn.resample import Repeat, TentDown, TentUp, down, up
+from ganbench.nn.residual import ResidualDown, ResidualUp
+from ganbench.nn.stage import Stage, attention
+from ganbench.nn.stem import LinearStem, stem
 
 __all__ = [
+    "ConditionalDiscriminator",
+    "ConditionalGenerator",
     "ConditionalNorm",
     "Dropout",
     "LabelEmbedding",
     "LabelVector",
     "LayerNoise",
+    "LinearStem",
     "MinibatchDiscrimination",
     "MinibatchStd",
     "OutputRange",
     "PixelNorm",
     "Repeat",
+    "ResidualDown",
+    "ResidualUp",
     "SelfAttention",
+    "Stage",
+    "TentDown",
+    "TentUp",
     "activation",
     "add_spectral_norm",
+    "attention",
     "dcgan_init",
     "down",
+    "gain",
+    "he_init",
     "minibatch",
+    "network_conflict",
     "norm",
     "normal_init",
+    "sides",
+    "stem",
     "up",
+    "xavier_init",
+    "xavier_layer",
 ]

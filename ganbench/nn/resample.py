@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganbench.api.config import Downsampling, Upsampling
@@ -41,6 +39,8 @@ class NearestConv2d(nn.Conv2d):
     (Karras et al., 2018). The same function at 4/9 of the products, and no repeated map in memory.
     """
 
+    sums: Tensor
+
     def __init__(self, inputs: int, outputs: int, *, bias: bool = False) -> None:
         super().__init__(inputs, outputs, 3, bias=bias)
         self.register_buffer("sums", four_shifts().flip(1), persistent=False)
@@ -51,6 +51,8 @@ class NearestConv2d(nn.Conv2d):
 
 class ConvAveragePool2d(nn.Conv2d):
     """A 3 x 3 convolution, then the mean over 2 x 2 pixels, in one: a 4 x 4 convolution with stride 2."""
+
+    means: Tensor
 
     def __init__(self, inputs: int, outputs: int, *, bias: bool = False) -> None:
         super().__init__(inputs, outputs, 3, bias=bias)
@@ -90,12 +92,11 @@ class TentUp(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("tent", tent_filter(), persistent=False)
+        self.register_buffer("tent", 4 * tent_filter(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         channels = x.shape[1]
-        weight = 4 * self.tent.expand(channels, 1, 3, 3)
-        return F.conv_transpose2d(x, weight, stride=2, groups=channels)[:, :, :-1, :-1]
+        return F.conv_transpose2d(x, self.tent.expand(channels, 1, 3, 3), stride=2, groups=channels)[:, :, :-1, :-1]
 
 
 class TentDown(nn.Module):

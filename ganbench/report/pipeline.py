@@ -14,6 +14,7 @@ from ganbench.api.summary import Summary
 from ganbench.errors import ConfigError, NothingMatched, StoreError
 from ganbench.files import typed
 from ganbench.provenance import changed_since, evaluation_key
+from ganbench.report.looks import Looks
 from ganbench.report.protocol import check_protocols
 from ganbench.report.summarise import combination, summarise
 from ganbench.store import SCHEMA, CellFolder, SuiteFolder, table
@@ -82,6 +83,7 @@ def stale(folder: CellFolder, planned: Mapping[str, Any], result: RunResult) -> 
     return ""
 
 
+@registry.reading_once()
 def rows(folder: SuiteFolder, found: Recorded) -> pd.DataFrame:
     """`store.table`, with stale cells shown as such and without their numbers: they are never mixed in."""
     frame = table(folder)
@@ -112,6 +114,7 @@ def summary_of(folder: SuiteFolder, metric: str | None = None) -> Summary:
         result = folder.cell(cell_id).load_result() if status in ("done", "collapsed") else None
         if result is not None and result.protocol:
             protocols[cell_id] = result.protocol
+    looks = Looks.read(folder)
     return summarise(
         suite,
         frame,
@@ -119,6 +122,8 @@ def summary_of(folder: SuiteFolder, metric: str | None = None) -> Summary:
         notes=found.plan.get("notes", {}),
         protocol=check_protocols(protocols),
         declared=found.declared,
+        deleted=looks.deleted(found.cells) if looks else (),
+        changes=looks.changes if looks else (),
     )
 
 

@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from statistics import median_low
+from typing import TYPE_CHECKING, Any
 
 from ganbench import stats
-from ganbench.api.cell import FAILURES, Suite
+from ganbench.api.cell import Suite
 from ganbench.api.config import Json
 from ganbench.api.metric import MetricKey
 from ganbench.api.summary import Effect, Summary
 from ganbench.errors import ConfigError, did_you_mean
 from ganbench.report import words
+from ganbench.report.effects import BASELINE, Level, Runs, compare, outcomes, state
 from ganbench.report.protocol import titled
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-class Level(NamedTuple):
-    """What is compared with the baseline. A combination of several axes has no axis and a level "a=x, b=y"."""
-
-    axis: str
-    level: str
-
-
-BASELINE = Level("", "baseline")
 
 
 def summarise(
@@ -38,6 +29,9 @@ def summarise(
     notes: Mapping[str, Json] | None = None,
     protocol: Mapping[str, Json] | None = None,
     declared: Iterable[tuple[str, str]] = (),
+    *,
+    deleted: Sequence[str] = (),
+    changes: Sequence[str] = (),
 ) -> Summary:
     """Verdicts by the rule of `ganbench.stats`, the same whatever the order of rows.
 
@@ -45,7 +39,10 @@ def summarise(
     one per metric (`fid`, and where there are, `fid_last`, `fid_best`); reason, seconds and images_seen are kept.
     The baseline's rows have the level "baseline"; of a grid they are the combination of levels that change nothing.
     A status that is neither done, diverged, collapsed, failed nor skipped (pending, stale) is a missing seed.
+    Where the suite declares a top-up, rows with other seeds than the suite's own belong to the second look.
     declared: all (axis, level) that the suite compares, for Holm and for levels without any row.
+    deleted: names of levels that were declared once and are gone; they count as comparisons.
+    changes: what was changed of the plan after runs had begun.
 
     Raises ConfigError if the primary metric is not among the keys.
     """
@@ -55,37 +52,68 @@ def summarise(
         raise ConfigError(f"suite {suite.name}: primary_metric: {suite.primary_metric!r} is not measured.{known}")
     keys = [titled(key, protocol) for key in keys]
     records, names = _records(suite, rows)
-    found = sorted(set(names) - {BASELINE})
-    order = list(dict.fromkeys([*(Level(*pair) for pair in declared), *found]))
-    order = [level for level in order if level != BASELINE]
+    order = list(dict.fromkeys([*(Level(*pair) for pair in declared), *sorted(set(names) - {BASELINE})]))
+    order = [BASELINE, *(level for level in order if level != BASELINE)]
+    position = {level: i for i, level in enumerate(order)}
+    sorting = sorted(range(len(records)), key=lambda i: (position[names[i]], records[i]["seed"], records[i]["cell"]))
+    held: dict[Level, list[Mapping[str, Any]]] = {level: [] for level in order}
+    for i in sorting:
+        held[names[i]].append(records[i])
+    runs = Runs(suite=suite, rows=held)
 
     # A floor for another number of images says nothing here: FID falls with their number.
-    images = (protocol or {}).get("images")
+    images = protocol.get("images")
     comparable = {name: value for name, value in notes.items() if notes.get(f"{name}_images", images) == images}
-    effects = [effect for key in keys for effect in _effects(suite, key, records, names, order, comparable)]
-    effects = _with_disagreement(effects, keys, suite)
-    states = [_state(row) for row in records]
-    position = {level: i for i, level in enumerate([BASELINE, *order])}
-    sorting = sorted(range(len(records)), key=lambda i: (position[names[i]], records[i]["seed"], records[i]["cell"]))
+    compared = {key.name: compare(runs, key, comparable, len(deleted)) for key in keys}
+    primary = next(key for key in keys if key.name == suite.primary_metric)
+    decided = compared[primary.name]
+    effects = [effect for key in keys for effect in compared[key.name].effects]
+    states = [state(row) for row in records]
+    topped = any(runs.topped_up(level) for level in runs.levels)
+    comparisons = len(decided.effects) + len(deleted)
     summary = Summary(
         suite=suite,
         rows=rows.iloc[[records[i]["_row"] for i in sorting]].reset_index(drop=True),
-        effects=effects,
+        effects=_with_disagreement(effects, keys, suite),
         keys=list(keys),
         protocol=protocol,
         notes=notes,
         partial="missing" in states,
-        planned=sum(state != "skipped" for state in states),
-        finished=sum(state in ("done", "failed") for state in states),
+        planned=sum(one != "skipped" for one in states),
+        finished=sum(one in ("done", "failed") for one in states),
         row_levels=[(names[i].axis, names[i].level) for i in sorting],
+        interactions=decided.interactions,
+        look=2 if topped else 1,
+        looks=1 if suite.top_up is None else 2,
+        comparisons=comparisons,
+        spread=decided.spread,
+        smallest_effect=smallest_effect(suite, primary, decided.effects, decided.spread, comparisons),
+        open=[(level.axis, level.level) for level in runs.levels if level in decided.open],
     )
-    primary = next(key for key in keys if key.name == suite.primary_metric)
-    groups = {level: _outcomes(records, names, level, primary) for level in [BASELINE, *order]}
+    everything = [outcomes(held[level], primary) for level in order]
     return replace(
         summary,
         answer=words.answer(summary, primary),
-        warnings=words.warnings(summary),
-        footer=words.footer(summary, primary, groups.pop(BASELINE), list(groups.values())),
+        warnings=words.warnings(summary, changes),
+        footer=words.footer(summary, primary, everything, deleted),
+    )
+
+
+def smallest_effect(
+    suite: Suite, key: MetricKey, effects: Sequence[Effect], spread: float | None, comparisons: int
+) -> float | None:
+    """What the seeds of the median comparison find with power .8, given the spread between seeds that was seen."""
+    main = [effect for effect in effects if effect.kind == "main effect"]
+    sizes = [(effect.n, effect.baseline_n) for effect in main or effects if effect.n]
+    if not spread or not sizes:
+        return None
+    return stats.smallest_effect(
+        spread,
+        median_low([n for n, _ in sizes]),
+        median_low([n for _, n in sizes]),
+        alpha=stats.look_level(suite.top_up),
+        comparisons=max(comparisons, 1),
+        ratio=key.scale == "ratio",
     )
 
 
@@ -119,70 +147,7 @@ def _said(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _state(row: Mapping[str, Any]) -> str:
-    """done, failed, skipped or missing."""
-    status = row["status"]
-    return "failed" if status in FAILURES else status if status in ("done", "skipped") else "missing"
-
-
-def _outcomes(records: Sequence[Mapping[str, Any]], names: Sequence[Level], level: Level, key: MetricKey) -> Any:
-    mine = [row for row, name in zip(records, names, strict=True) if name == level]
-    states = [_state(row) for row in mine]
-    values = [row.get(key.name) for row, state in zip(mine, states, strict=True) if state == "done"]
-    scores = [float(value) for value in values if value is not None and _usable(float(value), key)]
-    return stats.Outcomes(
-        scores=tuple(sorted(scores)),
-        failures=states.count("failed"),
-        missing=states.count("missing") + len(values) - len(scores),
-    )
-
-
-def _usable(value: float, key: MetricKey) -> bool:
-    return math.isfinite(value) and (key.scale != "ratio" or value > 0)
-
-
 # --- effects -------------------------------------------------------------------------------------
-def rule(suite: Suite, key: MetricKey, notes: Mapping[str, Json], comparisons: int) -> stats.Rule:
-    """How this suite compares this metric. Only the primary metric decides, so only it is adjusted."""
-    primary = key.name == suite.primary_metric
-    floor = notes.get(f"{key.name}_floor")
-    return stats.Rule(
-        margin=suite.margin if primary else key.margin,
-        ratio=key.scale == "ratio",
-        lower_is_better=key.direction == "lower",
-        alpha=stats.look_level(suite.top_up),
-        comparisons=comparisons if primary else None,
-        # A difference can be 0 or below, where "within 2x" means nothing.
-        floor=float(floor) if isinstance(floor, int | float) and key.scale == "ratio" else None,
-    )
-
-
-def _effects(
-    suite: Suite,
-    key: MetricKey,
-    records: Sequence[Mapping[str, Any]],
-    names: Sequence[Level],
-    order: Sequence[Level],
-    notes: Mapping[str, Json],
-) -> list[Effect]:
-    outcomes = {level: _outcomes(records, names, level, key) for level in order}
-    baseline = _outcomes(records, names, BASELINE, key)
-    findings = stats.judge(outcomes, baseline, rule(suite, key, notes, len(order)))
-    skipped = {n: _said(r.get("reason")) for r, n in zip(records, names, strict=True) if _state(r) == "skipped"}
-    effects = []
-    for level, finding in findings.items():
-        said = list(finding.notes)
-        if level in skipped and not outcomes[level].started:
-            said.append(f"skipped: {skipped[level]}")
-        elif level not in names:
-            said.append("no results")
-        if key.name != suite.primary_metric:
-            said.append("exploratory: p is not adjusted")
-        values = {name: value for name, value in vars(finding).items() if name != "notes"}
-        effects.append(Effect(axis=level.axis, level=level.level, metric=key.name, note="; ".join(said), **values))
-    return effects
-
-
 def _with_disagreement(effects: list[Effect], keys: Sequence[MetricKey], suite: Suite) -> list[Effect]:
     """FID decides, and depends on the number of images; KID does not. Where both are significant and contradict each
     other, the verdict says so."""

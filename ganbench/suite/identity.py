@@ -7,7 +7,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import Field, asdict, fields
 from functools import lru_cache
 from typing import Any, cast
 
@@ -19,7 +19,10 @@ SLUG_LENGTH = 40
 
 
 def canonical(config: RunConfig) -> dict[str, Json]:
-    """A configuration as plain JSON in which equal runs are equal: all plugin options stated, tricks sorted."""
+    """A configuration as plain JSON in which equal runs are equal: all plugin options stated, tricks sorted.
+
+    Options that the contract gives to all plugins of a kind are stated only where they are set.
+    """
     plain: dict[str, Any] = json.loads(json.dumps(asdict(config)))
     kinds: tuple[Kind, ...] = ("dataset", "architecture", "loss", "procedure")
     for kind in kinds:
@@ -58,4 +61,14 @@ def _resolved(kind: Kind, spec: PluginSpec) -> dict[str, Json]:
 @lru_cache(maxsize=4096)
 def _resolved_text(kind: Kind, name: str, options: str) -> str:
     plugin = registry.make(kind, PluginSpec(name=name, options=json.loads(options)))
-    return encode({"name": name, "options": registry.options(plugin)})
+    stated = registry.options(plugin)
+    for option in shared_options(type(plugin)):
+        if stated[option.name] == option.default:  # so that a new one leaves the cells of all suites as they were
+            del stated[option.name]
+    return encode({"name": name, "options": stated})
+
+
+def shared_options(plugin: type) -> list[Field[Any]]:
+    """The fields that its kind's base class has."""
+    base = next(base for base in plugin.__mro__ if base.__module__.startswith("ganbench.api."))
+    return list(fields(base))

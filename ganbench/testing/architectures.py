@@ -78,7 +78,13 @@ def check_networks(architecture: Architecture, config: RunConfig, info: DatasetI
     if "features" in architecture.provides:
         assert answer.features is not None and answer.features.ndim == 2, "D must show features [N, F]"
     assert answer.heads.keys() == config.discriminator.heads.keys(), "D must have the heads that are configured"
-    torch.autograd.backward(answer.score().sum())
+    outcome = answer.score().sum()
+    if "encoder" in architecture.provides:
+        encode: Any = generator.encode
+        for code in encode(images.detach(), labels):
+            assert code.shape == latents.shape, "encode must give mean and log variance, both [N, Z]"
+            outcome = outcome + code.sum()
+    torch.autograd.backward(outcome)
     silent = [name for name, p in generator.named_parameters() if p.requires_grad and p.grad is None]
     assert not silent, f"no gradient reaches {silent[0]} of G"
 
@@ -115,9 +121,16 @@ def check_obeyed(architecture: Architecture, config: RunConfig, info: DatasetInf
 def fingerprint(
     architecture: Architecture, config: RunConfig, info: DatasetInfo, side: str
 ) -> tuple[list[tuple[str, torch.Size]], list[Tensor]]:
-    """Names and shapes of the weights, and what the network answers in training and in eval mode."""
+    """Names and shapes of the weights, and what the network answers in training and in eval mode.
+
+    The weights are disturbed, as training would: what follows a layer that starts at zero shows only then.
+    """
     pair = dict(zip(("generator", "discriminator"), built(architecture, config, info), strict=True))
     network = pair[side]
+    rng = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.add_(torch.randn(weight.shape, generator=rng), alpha=0.1)
     latents, labels = inputs(config, info)
     images = torch.rand(4, *info.shape, generator=torch.Generator().manual_seed(1))
     answers: list[Tensor] = []

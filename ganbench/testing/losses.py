@@ -23,12 +23,27 @@ def check_loss(loss: Loss) -> None:
 
     weight = torch.tensor([1.0, 1.0, 0.0, 1.0])
     unseen = replace(told(0.0, 1.0), fake_weight=weight)
+    g_real, g_fake = gradients(loss, real, fake, unseen, phase="G")
+    assert g_fake[2] == 0 and g_fake[0] != 0, "a fake of weight 0 must give no gradient"
+    assert bool(g_real.any()) is loss.compares, f"compares is {loss.compares}, but G's loss says otherwise"
+    unseen = replace(told(1.0, 0.0), real_weight=weight)
+    d_real, _ = gradients(loss, real, fake, unseen, phase="D")
+    assert d_real[2] == 0 and d_real[0] != 0, "a real of weight 0 must give no gradient"
     if not loss.compares:
-        _, g_fake = gradients(loss, real, fake, unseen, phase="G")
-        assert g_fake[2] == 0 and g_fake[0] != 0, "a fake of weight 0 must give no gradient"
         apart = loss.discriminator(output(real), None, told(1.0, 0.0))
         apart = apart + loss.discriminator(None, output(fake), told(1.0, 0.0))
         torch.testing.assert_close(apart, loss.discriminator(output(real), output(fake), told(1.0, 0.0)))
+
+    more = torch.cat([fake, fake])  # a procedure may show D more fakes than reals
+    unequal = replace(told(1.0, 0.0), fake=torch.zeros(8), fake_weight=torch.ones(8))
+    once, twice = (
+        loss.discriminator(output(real), output(fakes), targets)
+        for fakes, targets in ((fake, told(1.0, 0.0)), (more, unequal))
+    )
+    torch.testing.assert_close(once, twice, msg="D's loss must be a mean over fakes: each twice must change nothing")
+    halved = replace(loss, discriminator_weight=loss.discriminator_weight / 2)
+    same = halved.discriminator(output(real), output(fake), told(1.0, 0.0))
+    assert torch.equal(same, once), "discriminator_weight is applied by the update, not by the loss"
 
     maps = [real[:, None, None].expand(4, 3, 3), real]
     value = loss.discriminator(DOutput(logits=maps), DOutput(logits=maps), told(0.9, 0.1))

@@ -14,7 +14,7 @@ from ganbench.api.training import Training
 from ganbench.device import synchronize
 from ganbench.errors import Diverged
 from ganbench.train.data import RealImages
-from ganbench.train.health import check_networks, check_terms
+from ganbench.train.health import Looked, Monitor, check_networks, check_terms
 from ganbench.train.state import State, load_state_dict, state_dict
 
 LIMIT_WITHOUT_PROGRESS = 1000  # steps after which a budget that does not move is an error of the procedure
@@ -63,22 +63,23 @@ def train(
     log: Callable[[dict[str, Json]], None],
     heartbeat: Callable[[Training], None],
     checkpoint: Callable[[bool], None],
+    health: Monitor | None = None,
+    looked: Callable[[Looked], None] = lambda _: None,
 ) -> Iterator[Evaluation]:
     """Train until the budget is used up, yielding at each evaluation point.
 
     `log` gets one record per log interval, with the mean of every loss term over it. `heartbeat` is called after every
     step and must be cheap; it may raise Interrupted. `checkpoint` is called after every evaluation (with True) and
     every log line (with False: save if it is time to). Several points that fall on one step are evaluated once, as the
-    last of them.
+    last of them. `health` probes the run every 5 % of training, and `looked` gets what each probe saw; neither changes
+    what is trained. Raises NotFinite when a number is not finite.
     """
     stuck_at = (-1.0, 0)
     while True:
         # --- evaluation points that are due ----------------------------------------------------
         due = [p for p in points[progress.evaluated :] if training.progress >= p.fraction - 1e-9]
         if due or training.progress >= 1.0:
-            waiting = time.monotonic()  # for what the device was given and has not done yet
-            synchronize(training.device)
-            training.seconds += time.monotonic() - waiting
+            wait(training)
         if due:
             check_networks(training.step, training.networks)
             yield together(due)
@@ -92,12 +93,16 @@ def train(
         training.step_progress = training.progress
         data.step = training.step
         ends_interval = progress.since_log + 1 >= log_every
-        training.watch_gradients = ends_interval
+        training.watch_gradients = ends_interval or (health is not None and health.wants_gradients(training))
         terms = training.procedure.step(training, data)
         training.step += 1
         if ends_interval:
             synchronize(training.device)
         training.seconds += time.monotonic() - started
+        if health is not None:
+            health.collect(training, terms)
+        if not ends_interval:
+            training.gradient_norms.clear()  # the history has those of the last step of an interval
 
         # --- history ---------------------------------------------------------------------------
         # Sums stay on the device: the host waits for them once per interval, and a NaN does not get lost in a sum.
@@ -109,6 +114,12 @@ def train(
             record = flush(training, progress)
             log(record)
             check_terms(training.step, {name: v for name, v in record.items() if isinstance(v, float) and "/" in name})
+
+        # --- health: before any checkpoint of this step, so that no probe is lost or made twice -----
+        if health is not None and health.due(training):
+            wait(training)
+            looked(health.look(training))
+        if ends_interval or training.progress >= 1.0:
             checkpoint(False)
         heartbeat(training)
 
@@ -118,6 +129,13 @@ def train(
         elif training.step - stuck_at[1] >= LIMIT_WITHOUT_PROGRESS:
             quantity = training.config.training.budget.quantity
             raise Diverged(f"{LIMIT_WITHOUT_PROGRESS} steps used up no {quantity}, of which the budget is made")
+
+
+def wait(training: Training) -> None:
+    """For what the device was given and has not done yet: it is time of training."""
+    waiting = time.monotonic()
+    synchronize(training.device)
+    training.seconds += time.monotonic() - waiting
 
 
 def flush(training: Training, progress: Progress) -> dict[str, Json]:
@@ -139,16 +157,22 @@ def flush(training: Training, progress: Progress) -> dict[str, Json]:
     return record
 
 
-def save(training: Training, progress: Progress) -> State:
+def save(training: Training, progress: Progress, health: Monitor | None = None) -> State:
     """The run and the loop around it, for a checkpoint."""
     loop = {"evaluated": progress.evaluated, "since_log": progress.since_log}
-    return {"training": state_dict(training), "loop": loop | {"sums": progress.sums, "counts": progress.counts}}
+    return {
+        "training": state_dict(training),
+        "loop": loop | {"sums": progress.sums, "counts": progress.counts},
+        "health": health.state_dict() if health is not None else {},
+    }
 
 
-def restore(training: Training, progress: Progress, state: State) -> None:
+def restore(training: Training, progress: Progress, state: State, health: Monitor | None = None) -> None:
     """The inverse of `save`."""
     load_state_dict(training, state["training"])
     loop = state["loop"]
     progress.evaluated, progress.since_log = loop["evaluated"], loop["since_log"]
     progress.sums = {name: value.to(training.device) for name, value in loop["sums"].items()}
     progress.counts = dict(loop["counts"])
+    if health is not None and state.get("health"):  # a checkpoint that was saved without it: start watching here
+        health.load_state_dict(state["health"], training.device)

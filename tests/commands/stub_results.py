@@ -74,7 +74,7 @@ def planned(cell: Cell) -> dict[str, Any]:
 
 
 def result(cell: Cell) -> RunResult:
-    fid = SCORES.get(next(iter(cell.levels.values()), "baseline"), 100.0) * (1 + SPREAD[cell.seed])
+    fid = SCORES.get(next(iter(cell.levels.values()), "baseline"), 100.0) * (1 + SPREAD[cell.seed % len(SPREAD)])
     return RunResult(
         status="done",
         metrics={"fid": fid, "fid_last": fid, "fid_best": fid, "kid": fid / 1000},

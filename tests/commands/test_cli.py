@@ -175,7 +175,7 @@ def test_plan_says_what_would_run_and_writes_nothing(tmp_path: Path) -> None:
     assert "10 cells: 10 pending" in result.stdout
     assert "output: linear" in result.stdout and "3 pending" in result.stdout
     assert "time: about" in result.stdout and "timed now" in result.stdout
-    assert "3 seeds (baseline 4) can show changes of fid from" in result.stdout
+    assert "3 seeds (baseline 4): changes of fid below this are invisible" in result.stdout
     assert not (tmp_path / "results").exists()
 
 

@@ -11,7 +11,7 @@ from ganbench import stats
 from ganbench.api.cell import Cell
 from ganbench.api.config import Budget
 from ganbench.commands.arguments import Choice
-from ganbench.commands.plan import make_plans, plan_of, shorter
+from ganbench.commands.plan import make_plans, plan_lines, plan_of, shorter
 from ganbench.estimate import (
     START_SECONDS,
     Estimate,
@@ -92,6 +92,20 @@ def test_the_smallest_effect_is_that_of_the_declared_seeds(tmp_path: Path) -> No
     (plan,) = make_plans(Choice(suites=[write_suite(tmp_path)]), Store(tmp_path / "results"))
     (seen,) = plan.smallest
     assert seen.observed and 0.01 < seen.spread < 0.03
+
+
+def test_a_plan_says_what_the_top_up_may_cost_and_show(tmp_path: Path) -> None:
+    path = write_suite(tmp_path, SUITE.replace("seeds: 3\nbaseline_seeds: 4", "seeds: 3\nbaseline_seeds: 4\ntop_up: 5"))
+    (plan,) = make_plans(Choice(suites=[path]), Store(tmp_path / "none"))
+    assert plan.estimate is not None and plan.estimate.top_up_cells == 2 * 2 + 6
+    assert plan.estimate.top_up_seconds > 0
+    first = plan.smallest[0]
+    assert first.effect is not None and first.topped_up is not None and first.topped_up < first.effect
+    assert first.topped_up == stats.smallest_effect(0.05, 5, 10, alpha=0.0294, comparisons=2)
+    assert first.needed is not None and first.needed > 10
+    lines = "\n".join(plan_lines(plan))
+    assert "top-up: at most 10 cells" in lines and "after the top-up to 5" in lines
+    assert f"{first.needed} seeds a level would show the margin (5 %)" in lines
 
 
 def test_one_seed_shows_nothing(tmp_path: Path) -> None:

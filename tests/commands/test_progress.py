@@ -14,6 +14,7 @@ from ganbench.store import CellFolder
 from ganbench.suite import expand, load
 
 RECORD = {"phase": "training", "step": 3, "progress": 0.5, "losses": {"D/a": 1.0, "D/b": 0.5, "G/a": 2.0}}
+WARNING = {"name": "fading", "step": 2, "message": "grey"}
 
 
 @pytest.fixture
@@ -51,6 +52,32 @@ def test_without_a_terminal_there_is_one_line_per_finished_cell(
     assert "[red]no[31m luck" in lines[3] and "\x1b" not in lines[3]
 
 
+def test_a_warning_is_said_once_when_it_happens(suite: Suite, capsys: pytest.CaptureFixture[str]) -> None:
+    one = pending(suite)[0]
+    first = {"name": "fading", "step": 40, "message": "colourfulness over the best that it was: 0.3, below 0.6"}
+    second = {"name": "duplicates", "step": 60, "message": "too many"}
+    watching = Lines()
+    watching.begin(suite, [one], "local")
+    watching.tick([(one.cell, RECORD | {"warnings": []})])
+    watching.tick([(one.cell, RECORD | {"warnings": [first]})])
+    watching.tick([(one.cell, RECORD | {"warnings": [first]})])
+    finished = ended(one)
+    assert finished.result is not None
+    finished.result.health["warnings"] = [first, second]  # the last one came after the last look
+    watching.ended(finished)
+    lines = capsys.readouterr().err.splitlines()
+    said = [line for line in lines if "warning" in line]
+    start = f"{one.cell.id}: warning at step"
+    assert said == [f"{start} 40: fading: {first['message']}", f"{start} 60: duplicates: too many"]
+
+
+def test_damaged_warnings_are_not_said(suite: Suite, capsys: pytest.CaptureFixture[str]) -> None:
+    watching, cell = Lines(), pending(suite)[0].cell
+    for damaged in (None, "x", [1], [{"name": "fading"}], {"fading": 1}):
+        watching.tick([(cell, RECORD | {"warnings": damaged})])
+    assert capsys.readouterr().err == ""
+
+
 def test_a_suite_that_is_finished_says_nothing(suite: Suite, capsys: pytest.CaptureFixture[str]) -> None:
     watching = Lines()
     watching.begin(suite, [ended(one) for one in pending(suite)], "local")
@@ -75,11 +102,11 @@ def test_a_terminal_shows_the_suite_and_each_running_cell(suite: Suite) -> None:
     watching.begin(suite, planned, "local")
     watching.ended(ended(planned[0]))
     first, second = planned[1].cell, planned[2].cell
-    watching.tick([(first, RECORD | {"metrics": {"fid": 81.25}}), (second, None)])
+    watching.tick([(first, RECORD | {"metrics": {"fid": 81.25}, "warnings": [WARNING]}), (second, None)])
     watching.finish()
     shown = out.getvalue()
     assert "1/10 cells" in shown and first.id in shown
-    assert "step 3  50 %  D 1.5  G 2  fid 81.25" in shown and "starting" in shown
+    assert "step 3  50 %  D 1.5  G 2  fid 81.25  (fading)" in shown and "starting" in shown
 
 
 def test_markup_of_others_is_shown_and_not_obeyed(suite: Suite) -> None:

@@ -176,5 +176,8 @@ def test_sample_gives_images_with_the_labels_asked_for(shell: Shell) -> None:
     first = {name: (shell.folder / "out" / name).read_bytes() for name in files}
     shell.ganbench(*arguments, "--output", "again")
     assert first == {name: (shell.folder / "again" / name).read_bytes() for name in files}
+    rows = shell.ganbench("sample", "baseline", "--count", "2", "--interpolate", "5", "--output", "rows")
+    assert rows.exit_code == 0, rows.stderr
+    assert [path.name for path in (shell.folder / "rows").iterdir()] == ["interpolations.webp"]
     wrong = shell.ganbench("sample", "baseline", "--output", "out", "--labels", "hair=pink")
     assert wrong.exit_code == 2 and "black" in wrong.stderr

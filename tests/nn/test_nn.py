@@ -21,13 +21,20 @@ from ganbench.nn import (
     PixelNorm,
     Repeat,
     SelfAttention,
+    Stage,
+    TentDown,
+    TentUp,
     activation,
     add_spectral_norm,
     dcgan_init,
     down,
+    gain,
+    he_init,
     minibatch,
     norm,
+    sides,
     up,
+    xavier_init,
 )
 
 
@@ -256,3 +263,58 @@ def test_a_copy_of_a_normalised_network_has_weights_of_its_own():
         network[0].parametrizations.weight.original.mul_(torch.randn(4, 4))
     network.eval(), twin.eval()
     assert not torch.equal(network[0].weight, twin[0].weight)
+
+
+# --- residual networks ---------------------------------------------------------------------------
+def test_tents_interpolate_and_smooth_with_1_2_1():
+    line = torch.tensor([1.0, 3.0, 5.0, 5.0])
+    x = line.view(1, 1, 1, 4).expand(2, 3, 4, 4)
+    up_, down_ = TentUp()(x), TentDown()(x)
+    assert up_.shape == (2, 3, 8, 8) and down_.shape == (2, 3, 2, 2)
+    # Outside there are zeros, which the first positions see along both sides.
+    torch.testing.assert_close(up_[0, 0, 1], torch.tensor([0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 5.0, 5.0]))
+    torch.testing.assert_close(down_[0, 0, 1], torch.tensor([(2 * 1 + 3) / 4, (3 + 2 * 5 + 5) / 4]))
+
+
+def test_tents_keep_channels_apart():
+    x = torch.zeros(1, 2, 4, 4)
+    x[:, 0] = torch.randn(4, 4)
+    for layer in (TentUp(), TentDown()):
+        assert layer(x)[:, 0].any() and not layer(x)[:, 1].any()
+
+
+@pytest.mark.parametrize("config", [NetworkConfig(activation=name) for name in ("relu", "leaky_relu", "selu", "silu")])
+def test_gain_keeps_the_mean_square_through_an_activation(config):
+    x = torch.randn(200_000, generator=torch.Generator().manual_seed(0))
+    assert float((gain(config) * activation(config)(x)).square().mean()) == pytest.approx(1, abs=0.02)
+
+
+def test_he_init_has_the_variance_of_its_fan_in_also_in_groups():
+    layers = [nn.Conv2d(64, 128, 3, groups=4), nn.Linear(144, 500)]
+    for layer in layers:
+        he_init(layer, 3.0)
+        assert float(layer.weight.detach().std()) == pytest.approx(3 / 12, rel=0.03)
+        assert not layer.bias.any()
+
+
+def test_xavier_init_is_wider_where_kernels_are_and_leaves_linear_layers_alone():
+    network = nn.Sequential(nn.Conv2d(64, 64, 3), nn.Conv2d(64, 64, 1), nn.Linear(64, 64))
+    before = network[2].weight.detach().clone()
+    xavier_init(network)
+    limits = [(2 * 6 / (128 * 9)) ** 0.5, (6 / 128) ** 0.5]
+    for layer, limit in zip(network[:2], limits, strict=True):
+        assert float(layer.weight.detach().abs().max()) == pytest.approx(limit, rel=0.02)
+        assert not layer.bias.any()
+    assert torch.equal(network[2].weight, before)
+
+
+def test_a_stage_without_a_size_has_no_attention():
+    config = NetworkConfig(attention_at=(8,))
+    for size, there in ((8, True), (4, False), (None, False)):
+        assert isinstance(Stage(nn.Identity(), 4, size, config).attention, SelfAttention) is there
+
+
+def test_powers_of_two_between_two_sides():
+    assert sides(4, 32) == [4, 8, 16, 32]
+    assert sides(8, 8) == [8]
+    assert sides(8, 4) == []

@@ -123,7 +123,8 @@ def test_combinations_of_a_grid_are_named_in_the_suites_order():
     rows = Rows().add({"ema": "off", "norm": "batch"}, 50, 10).add({"ema": "on", "norm": "none"}, 40)
     rows.add({"norm": "batch", "ema": "on"}, 60)
     summary = summarise(suite, rows.frame, [FID])
-    assert verdicts(summary) == {("", "norm=batch, ema=on"): "hurts", ("", "norm=none, ema=on"): "helps"}
+    whole = {(e.axis, e.level): e.verdict for e in summary.effects if e.kind == "combination"}
+    assert whole == {("", "norm=batch, ema=on"): "hurts", ("", "norm=none, ema=on"): "helps"}
     assert summary.row_levels[0] == ("", "baseline")
     assert summary.row_levels[-1] == ("", "norm=none, ema=on")
 
@@ -154,3 +155,64 @@ def test_the_footer_says_how_the_numbers_were_made(rows, suite):
     assert "With 5 seeds against 10, effects under" in lines
     assert "1 declared comparison (Holm), level 0.0294 at each of two looks; margin 5 %" in lines
     assert "0 of 5 still allows a true failure rate of 45 %" in lines
+
+
+def test_leave_one_out_says_what_is_needed_and_what_can_go(rows, suite):
+    rows.add({"norm": "without"}, 60).add({"ema": "without"}, 50.1, 8)
+    summary = summarise(replace(suite, design="leave_one_out", margin=0.1), rows.frame, [FID])
+    assert "Of 2 parts" in summary.answer
+    assert "1 is needed: without it, the score is worse (norm=without +19" in summary.answer
+    assert "1 can go: without it, there is no difference above 10 % (ema=without)" in summary.answer
+
+
+def test_a_level_whose_scores_equal_the_baselines_seed_by_seed_earns_nothing(suite):
+    rows = Rows().add({}, 50, 10).add({"norm": "on"}, 50, 5)
+    effect = summarise(suite, rows.frame, [FID]).effects[0]
+    assert effect.verdict == "not enough seeds"
+    assert "seed by seed: the level has no effect on anything" in effect.note
+
+
+def test_the_best_checkpoint_can_never_decide(rows, suite):
+    for name in ("fid_best", "fid_last"):
+        with pytest.raises(ConfigError, match="is not measured"):
+            summarise(replace(suite, primary_metric=name), rows.frame, [FID])
+
+
+def test_every_footer_says_how_the_numbers_were_made(rows, suite):
+    for i, fid in enumerate((40, 45, 49)):
+        rows.add({"norm": str(i)}, fid)
+    summary = summarise(
+        replace(suite, top_up=8),
+        rows.frame,
+        [FID],
+        protocol={"images": 2000},
+        deleted=["opt=sgd"],
+        changes=["margin: 1"],
+    )
+    text = "\n".join(summary.footer)
+    for part in (
+        *(
+            "Protocol ",
+            "images 2000",
+            "Score of a run: geometric mean of fid",
+            "Seeds: 25 planned, 25 started, 0 failed",
+        ),
+        *(
+            "effects under",
+            "4 declared comparisons (Holm), 1 of them deleted since: opt=sgd",
+            "0.0294 at each of two looks",
+        ),
+        *("this is the first", "The largest of 3 changes is likely overestimated", "0 of 5 still allows", "margin 5 %"),
+    ):
+        assert part in text
+    assert any("the plan was changed after runs had begun (margin: 1)" in line for line in summary.warnings)
+    assert (summary.look, summary.looks, summary.comparisons) == (1, 2, 4)
+
+
+def test_effects_carry_what_a_table_may_show(rows, suite):
+    rows.add({"norm": "off"}, 40, 4).add({"norm": "off"}, 0, 1, "diverged")
+    effect = summarise(suite, rows.frame, [FID]).effects[0]
+    assert effect.p_better == pytest.approx(0.8)  # four of five beat all, and the one that failed none
+    assert effect.p_failures == pytest.approx(1 / 3)
+    assert effect.failure_bound == pytest.approx(0.657, abs=1e-3)
+    assert effect.shrunken_percent is not None and effect.change_percent < effect.shrunken_percent < 0

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from ganbench.api.cell import Suite
-from ganbench.api.config import PluginSpec, RunConfig
+from ganbench.api.config import Json, PluginSpec, RunConfig
 from ganbench.suite import base_levels, canonical, cell_digest, expand, topped_up
 
 Load = Callable[..., Suite]
@@ -152,3 +152,10 @@ def test_the_second_look_keeps_all_cells_of_the_first(suite: Load) -> None:
 def test_expanding_twice_gives_the_same(suite: Load) -> None:
     loaded = suite(AXES)
     assert expand(loaded) == expand(loaded)
+
+
+def test_an_option_that_all_losses_have_counts_only_where_it_is_set() -> None:
+    def digest(options: dict[str, Json]) -> str:
+        return cell_digest(RunConfig(loss=PluginSpec(name="hinge", options=options)), 0)
+
+    assert digest({"discriminator_weight": 1}) == digest({}) != digest({"discriminator_weight": 0.5})

@@ -11,7 +11,7 @@ from ganbench import Cell, Json, Logger
 
 @dataclass(frozen=True, kw_only=True)
 class Console(Logger):
-    """One line per log interval and per evaluation, in log.txt (`ganbench logs CELL` shows it)."""
+    """One line per log interval, evaluation, probe and warning, in log.txt (`ganbench logs CELL` shows it)."""
 
     digits: int = 3  # of every number, after the point
 
@@ -26,7 +26,13 @@ class ConsoleWriter:
     digits: int
 
     def history(self, record: Mapping[str, Json]) -> None:
-        print(f"step {record['step']}: {self._numbers(record, lambda name: '/' in name)}", flush=True)
+        warning = record.get("warning")
+        if isinstance(warning, dict):
+            said = f"WARNING {warning['name']}: {warning['message']}"
+        else:
+            probe = "health: " if "health/diversity" in record else ""
+            said = probe + self._numbers(record, lambda name: "/" in name)
+        print(f"step {record['step']}: {said}", flush=True)
 
     def snapshot(self, record: Mapping[str, Json]) -> None:
         metrics = record["metrics"]
@@ -41,4 +47,4 @@ class ConsoleWriter:
 
     def _numbers(self, values: Mapping[str, Json], keep: Callable[[str], bool]) -> str:
         shown = {name: value for name, value in values.items() if keep(name) and isinstance(value, int | float)}
-        return "  ".join(f"{name} {value:.{self.digits}f}" for name, value in shown.items())
+        return "  ".join(f"{name.removeprefix('health/')} {value:.{self.digits}f}" for name, value in shown.items())

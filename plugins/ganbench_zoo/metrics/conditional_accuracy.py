@@ -153,7 +153,7 @@ def _ceilings(real: Real, labels: dict[str, LabelInfo], digest: str, classifier:
     splits: dict[Split, str] = {"held_out": "ceiling", "conditions": "ceiling_on_conditions"}
     notes: dict[str, Json] = {}
     for split, word in splits.items():
-        if real.info.counts.get(split):
+        if real.info.counts.get(split) and split not in real.info.without_images:
             scores = _ceiling(real, split, labels, digest, classifier)
             notes |= {f"{name}_{word}": value for name, value in scores.items()}
     return notes

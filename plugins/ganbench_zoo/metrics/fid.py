@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from ganbench import DatasetInfo, EvaluationConfig, Features, Judge, Measured, Metric, MetricKey, Real
+import torch
+
+from ganbench import DatasetInfo, EvaluationConfig, Features, Json, Judge, Measured, Metric, MetricKey, Real
 from ganbench_zoo.metrics.bounds import bounds, identity, too_few
 from ganbench_zoo.metrics.fidelity import Gaussian, frechet_distance, gaussian
 
@@ -43,4 +46,24 @@ class FID(Metric):
             assert measured.features is not None
             return score(measured.features)
 
-        return Judge(measure=measure, notes=bounds(real, "floor", {}, 2, score))
+        return Judge(measure=measure, notes=bounds(real, "floor", {}, 2, score) | halves(real))
+
+
+def halves(real: Real) -> dict[str, Json]:
+    """`fid_floor_halves`: FID between two random halves of the reference, as many images of one as are sampled. Also
+    where there are no held-out images, and then the only floor there is."""
+    split, count = real.config.reference, real.config.reference_images
+    available = len(real.samples(split)) if count is None else count
+    n = min(real.config.images, available // 2)
+    if n < 2 or available // 2 < 2:
+        return {}
+
+    def make(path: Path) -> None:
+        pooled = real.features(split, count).pooled
+        order = torch.randperm(len(pooled), generator=torch.Generator().manual_seed(0))
+        middle = len(pooled) // 2
+        value = frechet_distance(gaussian(pooled[order[middle:]]), pooled[order[:middle]][:n])
+        path.write_text(json.dumps(value))
+
+    value = json.loads(real.cached(identity(real) | {"halves": n}, make).read_text())
+    return {"fid_floor_halves": value, "fid_floor_halves_images": n}

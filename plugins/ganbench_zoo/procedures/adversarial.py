@@ -31,25 +31,27 @@ class Adversarial(Procedure):
         reals = [data.batch(i) for i in range(self.batches_per_step(training.config))]
         terms: Terms = {}
         for update in range(training.config.training.d_updates):
-            terms |= update_discriminator(
-                training,
-                training.moment("D", update),
-                self.game(training, reals[update % len(reals)]),
-                separate_batches=self.separate_batches,
-            )
-        return terms | self.update_g(training, reals)
-
-    def update_g(self, training: Training, reals: list[Batch]) -> Terms:
-        """G's updates reuse the batches of D's: mostly for their labels only, and they are there already."""
-        terms: Terms = {}
+            terms |= self.update_d(training, reals, update)
         for update in range(training.config.training.g_updates):
-            terms |= update_generator(
-                training,
-                training.moment("G", update),
-                self.game(training, reals[update % len(reals)]),
-                separate_batches=self.separate_batches,
-            )
+            terms |= self.update_g(training, reals, update)
         return terms
+
+    def update_d(self, training: Training, reals: list[Batch], update: int) -> Terms:
+        return update_discriminator(
+            training,
+            training.moment("D", update),
+            self.game(training, reals[update % len(reals)]),
+            separate_batches=self.separate_batches,
+        )
+
+    def update_g(self, training: Training, reals: list[Batch], update: int) -> Terms:
+        """G's updates reuse the batches of D's: mostly for their labels only, and they are there already."""
+        return update_generator(
+            training,
+            training.moment("G", update),
+            self.game(training, reals[update % len(reals)]),
+            separate_batches=self.separate_batches,
+        )
 
     def game(self, training: Training, real: Batch) -> Game:
         """Reals against as many fakes, which have their labels."""

@@ -42,4 +42,6 @@ class SplitDSteps(Adversarial):
                 training, training.moment("D", update), self.game(training, real), look_at=(side,)
             )
             terms |= {f"{name}_on_{side}": term for name, term in half.items()}
-        return terms | self.update_g(training, [real])
+        for update in range(training.config.training.g_updates):
+            terms |= self.update_g(training, [real], update)
+        return terms

@@ -15,26 +15,33 @@ from ganbench import Batch, Forward, Moment, Trick
 class GradientPenalty(Trick):
     """D's gradient norm is pulled to a target: WGAN-GP (Gulrajani et al., 2017), DRAGAN, R1 and R2.
 
-    | published as                     | at           | target | weight    |
-    |----------------------------------|--------------|--------|-----------|
-    | WGAN-GP (Gulrajani et al., 2017) | interpolated | 1      | 10        |
-    | DRAGAN (Kodali et al., 2017)     | dragan       | 1      | 10        |
-    | R1 (Mescheder et al., 2018)      | real         | 0      | gamma / 2 |
-    | R2 (Mescheder et al., 2018)      | fake         | 0      | gamma / 2 |
+    | published as                              | at                   | target | weight    | and       |
+    |-------------------------------------------|----------------------|--------|-----------|-----------|
+    | WGAN-GP (Gulrajani et al., 2017)          | interpolated         | 1      | 10        |           |
+    | WGAN-LP (Petzka et al., 2018)             | interpolated         | 1      | 10        | one_sided |
+    | DRAGAN (Kodali et al., 2017)              | dragan               | 1      | 10        |           |
+    | zero-centred (Thanh-Tung et al., 2019)    | interpolated         | 0      | 100       |           |
+    | R1 (Mescheder et al., 2018)               | real                 | 0      | gamma / 2 |           |
+    | R2 (Mescheder et al., 2018)               | fake                 | 0      | gamma / 2 |           |
+    | lazy R1 of StyleGAN2 (Karras et al., 2020) | real                | 0      | gamma / 2 | every 16  |
+    | R3GAN (Huang et al., 2024)                | two: real, and fake  | 0      | gamma / 2 |           |
 
-    Slopes are measured as if images were in -1..1, whatever the input range. Norms that mix samples (batch) make the
-    gradient of one sample depend on the others; the published critics have none.
+    Slopes are measured as if images were in -1..1, whatever the input range, and through what changes D's view. Norms
+    that mix samples (batch) make the gradient of one sample depend on the others; the published critics have none.
     """
 
     # where the slope is measured; dragan: reals with uniform noise of up to half their standard deviation
     at: Literal["interpolated", "real", "fake", "dragan"] = "interpolated"
     target: float = 1.0  # wanted norm, >= 0
     weight: float = 10.0  # > 0
+    one_sided: bool = False  # true: norms below the target are left alone
     every: int = 1  # in every so manieth step only, with that multiple of the weight (lazy: Karras et al., 2020); >= 1
 
     def __post_init__(self) -> None:
         if self.target < 0 or self.weight <= 0 or self.every < 1:
             raise ValueError("target must be at least 0, weight above 0, and every at least 1")
+        if self.one_sided and self.target == 0:
+            raise ValueError("one_sided would change nothing: no norm is below a target of 0")
 
     def extra_loss(self, forward: Forward, moment: Moment) -> Tensor | None:
         # Where D's step is split, the penalty belongs to the half with the reals.
@@ -44,9 +51,16 @@ class GradientPenalty(Trick):
         points = Batch(images=points.images.detach().requires_grad_(), labels=points.labels)
         scores = forward.discriminate(points, fp32=True).score()
         (slopes,) = torch.autograd.grad(scores.sum(), points.images, create_graph=True)
-        norms = (slopes * moment.config.half_range).flatten(1).norm(dim=1)
-        penalty: Tensor = (norms - self.target).square().mean()
-        return self.weight * self.every * penalty
+        squares = (slopes * moment.config.half_range).flatten(1).square().sum(1)
+        return self.weight * self.every * self.penalty(squares).mean()
+
+    def penalty(self, squares: Tensor) -> Tensor:
+        """Of the squared norms [N]."""
+        if self.target == 0:  # no root, so no division by a norm near 0
+            return squares
+        # The root's derivative is infinite at 0, where a norm has no direction to grow in.
+        distance = squares.where(squares > 0, 1.0).sqrt().where(squares > 0, 0.0) - self.target
+        return (distance.relu() if self.one_sided else distance).square()
 
     def points(self, forward: Forward, moment: Moment) -> Batch:
         """Where the slope is measured."""

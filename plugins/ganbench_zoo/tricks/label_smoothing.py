@@ -17,7 +17,13 @@ Soft = float | tuple[float, float]
 class LabelSmoothing(Trick):
     """Labels other than 1 and 0, one-sided by default (Salimans et al., 2016); ranges are drawn from (ganhacks 6).
 
-    ganhacks 6 is `{real: [0.7, 1.2], fake: [0.0, 0.3]}`. With cross entropy a fixed label outside 0..1 has no minimum.
+    | published as                        | real       | fake       |
+    |-------------------------------------|------------|------------|
+    | one-sided (Salimans et al., 2016)   | 0.9        | 0.0        |
+    | both sides (Szegedy et al., 2016)   | 0.9        | 0.1        |
+    | ganhacks 6 (Chintala et al., 2016)  | [0.7, 1.2] | [0.0, 0.3] |
+
+    With cross entropy a fixed label outside 0..1 has no minimum.
     """
 
     real: Soft = 0.9  # stands for 1; or [low, high]: uniform, for each sample anew
@@ -28,6 +34,8 @@ class LabelSmoothing(Trick):
         for name, soft in (("real", self.real), ("fake", self.fake)):
             if isinstance(soft, tuple) and soft[0] > soft[1]:
                 raise ValueError(f"{name} is a range from low to high, not from {soft[0]} to {soft[1]}")
+        if self.real == 1 and self.fake == 0:
+            raise ValueError("real: 1 and fake: 0 are the labels without smoothing")
         if not self.phases:
             raise ValueError("phases must name at least one of D and G")
 

@@ -11,7 +11,10 @@ from ganbench import Forward, Moment, Targets, Trick
 
 @dataclass(frozen=True, kw_only=True)
 class TopK(Trick):
-    """G learns only from the fakes that D rates highest; the share falls as training goes on (Sinha et al., 2020)."""
+    """G learns only from the fakes that D rates highest; the share falls as training goes on (Sinha et al., 2020).
+
+    It falls by the same factor in equal times, as in the paper, where that is 0.99 per epoch.
+    """
 
     share: float = 0.5  # of the batch that is kept in the end, in (0, 1); 1 at the start
     until: float = 1.0  # share of training at which the fall ends, in (0, 1]
@@ -25,6 +28,6 @@ class TopK(Trick):
             return targets
         score = forward.fake_output.score().detach()
         fallen = min(moment.progress / self.until, 1.0)
-        kept = max(round(len(score) * (1 - (1 - self.share) * fallen)), 1)
+        kept = max(round(len(score) * self.share**fallen), 1)
         chosen = torch.zeros_like(score).scatter(0, score.topk(kept).indices, 1.0)
         return replace(targets, fake_weight=targets.fake_weight * chosen)

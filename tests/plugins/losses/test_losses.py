@@ -5,14 +5,15 @@ from math import exp, log
 import pytest
 import torch
 
-from ganbench import DOutput, PluginSpec, Targets, registry
-from ganbench.testing import check_loss
+from ganbench import ConfigError, DOutput, PluginSpec, Targets, registry
+from ganbench.testing import check_loss, run_steps, tiny_config, tiny_parts, tiny_training
 
 LOSSES = ["non_saturating", "saturating", "least_squares", "hinge", "wasserstein"]
+RELATIVISTIC = ["relativistic_paired", "relativistic_average"]
 
 
-def make(name):
-    return registry.make("loss", PluginSpec(name=name))
+def make(name, **options):
+    return registry.make("loss", PluginSpec(name=name, options=options))
 
 
 def values(loss, real: float, fake: float) -> tuple[float, float]:
@@ -41,6 +42,8 @@ def test_conformance(name):
         ("least_squares", 0.5**2 / 2 + 0.25**2 / 2, 1.25**2 / 2),
         ("hinge", 0.5 + 0.75, 0.25),
         ("wasserstein", -0.5 - 0.25, 0.25),
+        ("relativistic_paired", softplus(-0.75), softplus(0.75)),
+        ("relativistic_average", 2 * softplus(-0.75), 2 * softplus(0.75)),
     ],
 )
 def test_values_by_hand(name, d, g):
@@ -79,3 +82,99 @@ def test_weights_choose_samples(name):
     one = make(name).generator(DOutput(logits=[logits]), None, chosen)
     other = make(name).generator(DOutput(logits=[logits[[0, 2]]]), None, kept)
     torch.testing.assert_close(one, other)
+
+
+def told(player, n, m, real_weight=None, fake_weight=None):
+    """Hard labels for D or G, and weights of 1 unless they are given."""
+    return Targets(
+        real=torch.full((n,), float(player == "D")),
+        fake=torch.full((m,), float(player == "G")),
+        real_weight=torch.ones(n) if real_weight is None else torch.tensor(real_weight),
+        fake_weight=torch.ones(m) if fake_weight is None else torch.tensor(fake_weight),
+    )
+
+
+def say(*logits):
+    return DOutput(logits=[torch.tensor(logits)])
+
+
+def test_pairs_by_hand_where_the_sides_differ_in_size():
+    """Two reals, three fakes: the third fake is held against the first real."""
+    loss = make("relativistic_paired")
+    d = loss.discriminator(say(0.5, -1.0), say(0.25, 2.0, -3.0), told("D", 2, 3))
+    g = loss.generator(say(0.25, 2.0, -3.0), say(0.5, -1.0), told("G", 2, 3))
+    assert float(d) == pytest.approx((softplus(-0.25) + softplus(3.0) + softplus(-3.5)) / 3)
+    assert float(g) == pytest.approx((softplus(0.25) + softplus(-3.0) + softplus(3.5)) / 3)
+    swapped = loss.discriminator(say(0.25, 2.0, -3.0), say(0.5, -1.0), told("D", 3, 2))
+    assert float(swapped) == pytest.approx(float(g))
+
+
+def test_averages_by_hand_where_the_sides_differ_in_size():
+    loss = make("relativistic_average")
+    d = loss.discriminator(say(0.5, -1.0), say(0.25, 2.0, -3.0), told("D", 2, 3))
+    mean_real, mean_fake = -0.25, -0.25
+    on_real = (softplus(mean_fake - 0.5) + softplus(mean_fake + 1.0)) / 2
+    on_fake = (softplus(0.25 - mean_real) + softplus(2.0 - mean_real) + softplus(-3.0 - mean_real)) / 3
+    assert float(d) == pytest.approx(on_real + on_fake)
+    g = loss.generator(say(0.25, 2.0, -3.0), say(0.5, -1.0), told("G", 2, 3))
+    up = (softplus(mean_real - 0.25) + softplus(mean_real - 2.0) + softplus(mean_real + 3.0)) / 3
+    down = (softplus(0.5 - mean_fake) + softplus(-1.0 - mean_fake)) / 2
+    assert float(g) == pytest.approx(up + down)
+
+
+@pytest.mark.parametrize("name", RELATIVISTIC)
+def test_a_sample_of_weight_0_is_not_there(name):
+    loss = make(name)
+    one = loss.generator(say(0.3, 9.0, -0.7), say(0.1, 0.2, 0.4), told("G", 3, 3, [1.0, 0.0, 1.0], [1.0, 0.0, 1.0]))
+    other = loss.generator(say(0.3, -0.7), say(0.1, 0.4), told("G", 2, 2))
+    torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("name", RELATIVISTIC)
+def test_what_is_relative_does_not_mind_a_shift_of_all_logits(name):
+    real, fake = torch.tensor([0.5, -1.0]), torch.tensor([0.25, 2.0])
+    values = [
+        make(name).discriminator(DOutput(logits=[real + c]), DOutput(logits=[fake + c]), told("D", 2, 2))
+        for c in (0.0, 7.0)
+    ]
+    torch.testing.assert_close(*values)
+
+
+@pytest.mark.parametrize("name", RELATIVISTIC)
+def test_maps_of_a_single_place_are_vectors_and_several_maps_are_averaged(name):
+    real, fake, targets = torch.tensor([0.5, -1.0]), torch.tensor([0.25, 2.0]), told("D", 2, 2)
+
+    def loss(*shapes):
+        both = ([(2 * i + 1) * x.view(2, *shape) for i, shape in enumerate(shapes)] for x in (real, fake))
+        return make(name).discriminator(*(DOutput(logits=maps) for maps in both), targets)
+
+    torch.testing.assert_close(loss((1, 1)), loss(()))
+    triple = make(name).discriminator(DOutput(logits=[3 * real]), DOutput(logits=[3 * fake]), targets)
+    torch.testing.assert_close(loss((), (1, 1)), (loss(()) + triple) / 2)
+
+
+@pytest.mark.parametrize("name", registry.names("loss"))
+def test_a_weight_of_d_scales_its_adversarial_loss_and_no_other_term(name):
+    """Report R4 halves D's loss beside its class losses."""
+
+    def first(weight):
+        config = tiny_config(discriminator={"norm": "none"})
+        loss = make(name, discriminator_weight=weight)
+        training, data = tiny_training(tiny_parts(config, loss=loss, tricks=["auxiliary_classifier"]))
+        return run_steps(training, data)
+
+    whole, half = first(1.0), first(0.5)
+    torch.testing.assert_close(half["D/adversarial"], whole["D/adversarial"] / 2)
+    torch.testing.assert_close(half["D/auxiliary_classifier"], whole["D/auxiliary_classifier"])
+
+
+@pytest.mark.parametrize("weight", [0, -1, float("inf")])
+def test_a_weight_of_d_that_is_not_above_0_is_refused(weight):
+    with pytest.raises(ConfigError, match=r"hinge\.discriminator_weight"):
+        make("hinge", discriminator_weight=weight)
+
+
+@pytest.mark.parametrize("name", RELATIVISTIC)
+def test_labels_that_nobody_reads_are_refused(name):
+    with pytest.raises(ConfigError, match=f"label_smoothing .* the loss {name} does not read"):
+        tiny_training(tiny_parts(loss=name, tricks=["label_smoothing"]))

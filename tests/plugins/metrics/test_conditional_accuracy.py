@@ -169,6 +169,14 @@ def test_ceilings_are_measured_once(tmp_path: Path) -> None:
     assert first.notes == again.notes
 
 
+def test_conditions_without_images_have_no_ceiling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = Faces.info
+    monkeypatch.setattr(Faces, "info", lambda self: replace(usual(self), without_images=("conditions",)))
+    real = FakeReal(plugin=Faces(size=16, held_out=20, conditions=24), folder=tmp_path, name="faces")
+    notes = ConditionalAccuracy().prepare(real).notes
+    assert real.made == ["ceiling.json"] and not any("conditions" in name for name in notes)
+
+
 def test_a_changed_weights_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "faces.safetensors").write_bytes(small.path_of("faces").read_bytes()[:-1] + b"\0")
     monkeypatch.setattr(small, "_FOLDER", tmp_path)

@@ -41,9 +41,9 @@ def test_fid_equals_torch_fidelity_with_and_without_the_cache(oracle: Oracle) ->
     expected = oracle.scores["frechet_inception_distance"]
     made = oracle.real.made
     first = FID().prepare(oracle.real).measure(oracle.measured)
-    assert oracle.real.made == made + 1
+    assert oracle.real.made == made + 2  # the reference, and the floor of its halves
     again = FID().prepare(oracle.real).measure(oracle.measured)
-    assert oracle.real.made == made + 1  # it came from the cache
+    assert oracle.real.made == made + 2  # they came from the cache
     assert first == again
     assert first["fid"] == pytest.approx(expected, rel=1e-6)
 
@@ -63,11 +63,13 @@ def test_floor_is_the_score_of_held_out_images_at_the_evaluations_numbers(real: 
     assert judge.notes["fid_floor_images"] == 100
     assert judge.notes["fid_last_floor_images"] == 120  # 150 are wanted, and so many there are
     assert judge.notes["fid_last_floor"] < judge.notes["fid_floor"]
+    assert judge.notes["fid_floor_halves"] > judge.notes["fid_floor"] / 3  # the halves of what is alike are alike
+    assert judge.notes["fid_floor_halves_images"] <= 100
 
 
-def test_no_floor_without_held_out_images(real: SmallReal) -> None:
+def test_without_held_out_images_the_floor_is_that_of_two_halves(real: SmallReal) -> None:
     del real.images["held_out"]
-    assert FID().prepare(real).notes == {}
+    assert FID().prepare(real).notes.keys() == {"fid_floor_halves", "fid_floor_halves_images"}
 
 
 def test_reference_can_be_part_of_the_held_out_split(real_with: Callable[..., SmallReal]) -> None:

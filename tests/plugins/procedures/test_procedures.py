@@ -15,9 +15,48 @@ def updates(d, g):
     return change(tiny_config(), training={"d_updates": d, "g_updates": g})
 
 
+def partner(procedure):
+    """An architecture that goes with a procedure."""
+    return "vae_gan" if "encoder" in procedure.uses else "dcgan"
+
+
+def make(name, **options):
+    return registry.make("procedure", PluginSpec(name=name, options=options))
+
+
 @pytest.mark.parametrize("name", registry.names("procedure"))
 def test_conformance(name):
-    check_procedure(registry.make("procedure", PluginSpec(name=name)))
+    procedure = make(name)
+    check_procedure(procedure, tiny_parts(architecture=partner(procedure)))
+
+
+KINDS = ["non_saturating", "hinge", "relativistic_paired"]  # of losses: reads labels, reads none, compares
+
+
+def test_the_kinds_of_losses_are_all_there():
+    kinds = [
+        {(loss.reads_labels, loss.compares) for loss in (registry.plugin_class("loss", name) for name in names)}
+        for names in (KINDS, registry.names("loss"))
+    ]
+    assert kinds[0] == kinds[1]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("loss", [name for name in registry.names("loss") if name not in KINDS])
+@pytest.mark.parametrize("name", registry.names("procedure"))
+def test_every_procedure_with_every_loss(name, loss):
+    test_every_procedure_with_every_kind_of_loss(name, loss)
+
+
+@pytest.mark.parametrize("loss", KINDS)
+@pytest.mark.parametrize("name", registry.names("procedure"))
+def test_every_procedure_with_every_kind_of_loss(name, loss):
+    procedure = make(name)
+    parts = tiny_parts(architecture=partner(procedure), procedure=procedure, loss=loss)
+    if sentence := procedure.conflict(parts):
+        assert (name, parts.loss.compares) == ("split_d_steps", True), sentence
+    else:
+        check_procedure(procedure, parts)
 
 
 @pytest.mark.parametrize(("d", "g"), [(5, 1), (1, 1), (1, 2)])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from recorded_runs import with_runs
 
 from ganbench import Effect, MetricKey, Suite, Summary
 
@@ -69,3 +71,9 @@ def summary() -> Summary:
         footer=["Score of a run: geometric mean."],
         row_levels=levels,
     )
+
+
+@pytest.fixture
+def recorded(summary: Summary, tmp_path: Path) -> Summary:
+    """The same with what its runs left behind."""
+    return with_runs(summary, tmp_path / "results")

@@ -4,10 +4,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ganbench import ConfigError, DatasetInfo, LabelInfo
-from ganbench.testing import run_steps, tiny_info, tiny_parts, tiny_training
+from ganbench import Batch, ConfigError, DatasetInfo, LabelInfo
+from ganbench.testing import check_trick, run_steps, tiny_info, tiny_parts, tiny_training
 from ganbench_zoo.architectures.dcgan import DCGAN
-from ganbench_zoo.tricks.auxiliary_classifier import AuxiliaryClassifier
+from ganbench_zoo.tricks.auxiliary_classifier import AuxiliaryClassifier, combination
 
 
 def first_terms(trick, **changes):
@@ -38,6 +38,59 @@ def test_d_learns_from_fakes_when_asked_to():
 def test_weights_of_labels():
     terms, (real, *_), labels = first_terms(AuxiliaryClassifier(labels={"marks": 0.5, "kind": 2.0}))
     assert float(terms["D/auxiliary_classifier"]) == pytest.approx(expected(real, labels, kind=2.0, marks=0.5))
+
+
+@pytest.mark.parametrize("fakes", [False, True])
+def test_the_class_loss_has_a_weight_in_each_player(fakes):
+    trick = AuxiliaryClassifier(d_weight=2.0, g_weight=0.5, on_fakes_in_d=fakes)
+    terms, (real, fake, gs), labels = first_terms(trick)
+    in_d = expected(real, labels) + (expected(fake, labels) if fakes else 0)
+    assert float(terms["D/auxiliary_classifier"]) == pytest.approx(2 * in_d)
+    assert float(terms["G/auxiliary_classifier"]) == pytest.approx(0.5 * expected(gs, labels))
+
+
+def test_g_can_be_left_out():
+    terms, _, _ = first_terms(AuxiliaryClassifier(g_weight=0.0))
+    assert "D/auxiliary_classifier" in terms and "G/auxiliary_classifier" not in terms
+
+
+CLASSES = DatasetInfo(
+    shape=(3, 16, 16),
+    counts={"train": 24},
+    labels={"hair": LabelInfo(kind="class", size=4), "eyes": LabelInfo(kind="class", size=3)},
+)
+
+
+def test_a_joint_head_names_the_combination_of_classes():
+    trick = AuxiliaryClassifier(heads="joint", labels={"eyes": 3.0, "hair": 3.0})
+    parts = tiny_parts(info=CLASSES, tricks=[trick])
+    assert parts.config.discriminator.heads == {"auxiliary_classifier": 12}
+    terms, (real, *_), labels = first_terms(trick, info=CLASSES)
+    one_of_twelve = labels["hair"] * 3 + labels["eyes"]  # in the order of the data set
+    wanted = 3 * F.cross_entropy(real["auxiliary_classifier"], one_of_twelve)
+    assert float(terms["D/auxiliary_classifier"]) == pytest.approx(float(wanted.detach()))
+
+
+def test_each_combination_has_an_output_of_its_own():
+    hair, eyes = torch.arange(4).repeat_interleave(3), torch.arange(3).repeat(4)
+    batch = Batch(images=torch.zeros(12, 3, 2, 2), labels={"hair": hair, "eyes": eyes})
+    assert combination(CLASSES.labels, batch).tolist() == list(range(12))
+
+
+def test_a_vector_head_answers_for_classes_and_flags_side_by_side():
+    trick = AuxiliaryClassifier(heads="vector")
+    assert tiny_parts(tricks=[trick]).config.discriminator.heads == {"auxiliary_classifier": 5}
+    terms, (real, *_), labels = first_terms(trick)
+    columns = torch.cat([torch.eye(3)[labels["kind"]], labels["marks"]], 1)
+    wanted = F.binary_cross_entropy_with_logits(real["auxiliary_classifier"], columns)
+    assert float(terms["D/auxiliary_classifier"]) == pytest.approx(float(wanted.detach()))
+
+
+@pytest.mark.parametrize("heads", ["joint", "vector"])
+@pytest.mark.parametrize("procedure", ["adversarial", "split_d_steps"])
+def test_shared_heads_conform(heads, procedure):
+    trick = AuxiliaryClassifier(heads=heads, on_fakes_in_d=True)
+    check_trick(trick, losses=["hinge"], procedure=procedure, info=CLASSES)
 
 
 def test_only_chosen_labels_have_heads():
@@ -76,6 +129,8 @@ VALUES = DatasetInfo(shape=(3, 16, 16), counts={"train": 24}, labels={"age": Lab
         (AuxiliaryClassifier(labels={"colour": 1.0}), {}, "no label colour; it has kind, marks"),
         (AuxiliaryClassifier(), {"architecture": Headless()}, "headless does not obey discriminator.heads"),
         (AuxiliaryClassifier(), {"info": VALUES}, "age is a value"),
+        (AuxiliaryClassifier(heads="joint"), {}, "marks has flags"),
+        (AuxiliaryClassifier(heads="joint", labels={"kind": 1.0}), {}, "joint changes nothing with one label, kind"),
     ],
 )
 def test_what_cannot_go_together_is_refused_with_a_sentence(trick, changes, sentence):
@@ -83,6 +138,15 @@ def test_what_cannot_go_together_is_refused_with_a_sentence(trick, changes, sent
         tiny_training(tiny_parts(tricks=[trick], **changes))
 
 
-def test_weights_must_be_positive():
-    with pytest.raises(ValueError, match="above 0"):
-        AuxiliaryClassifier(labels={"kind": 0.0})
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"labels": {"kind": 0.0}},
+        {"d_weight": 0.0},
+        {"g_weight": -1.0},
+        {"heads": "vector", "labels": {"kind": 1.0, "marks": 2.0}},
+    ],
+)
+def test_options_out_of_range(options):
+    with pytest.raises(ValueError, match=r"above 0|different weights"):
+        AuxiliaryClassifier(**options)

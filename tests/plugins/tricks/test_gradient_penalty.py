@@ -62,6 +62,66 @@ def test_where_the_slope_is_measured():
     assert beside.min() >= 0 and beside.max() <= 0.5 * real.images.std() and beside.std() > 0
 
 
+@pytest.mark.parametrize(("target", "expected"), [(0.5, 1.0), (2.0, 0.0), (2.0, 1.0)], ids=["above", "below", "two"])
+def test_one_sided_penalty_leaves_flatter_slopes_alone(target, expected):
+    one_sided = (target, expected) != (2.0, 1.0)
+    training, data = linear_run(GradientPenalty(target=target, weight=1.0, one_sided=one_sided))
+    torch.nn.init.constant_(training.networks.discriminator.weight, 768**-0.5)  # a norm of 1
+    expected = expected * (1 - target) ** 2
+    assert float(run_steps(training, data)["D/gradient_penalty"]) == pytest.approx(expected, rel=1e-4)
+
+
+class QuadraticD(torch.nn.Module):
+    """Half of curve * |x|^2: the slope at x is curve * x."""
+
+    def __init__(self):
+        super().__init__()
+        self.curve = torch.nn.Parameter(torch.tensor(0.1))
+
+    def forward(self, images, labels):
+        return DOutput(logits=[self.curve * images.flatten(1).square().sum(1) / 2])
+
+
+@pytest.mark.parametrize("at", ["real", "fake"])
+def test_r1_and_r2_of_a_curved_d_and_their_gradients(at):
+    """gamma / 2 * mean |curve * x|^2, whose derivative by the curve is gamma * curve * mean |x|^2."""
+    gamma = 3.0
+    training, data = tiny_training()
+    discriminator, seen = QuadraticD(), {"real": data.batch(0), "fake": data.batch(1)}
+    answer = discriminator(seen["real"].images, {})
+    forward = Forward(
+        real=seen["real"],
+        fake=seen["fake"],
+        real_output=answer,
+        fake_output=answer,
+        discriminate=lambda batch, fp32=False: discriminator(batch.images, batch.labels),
+        networks=training.networks,
+    )
+    penalty = GradientPenalty(at=at, target=0.0, weight=gamma / 2)
+    term = penalty.extra_loss(forward, training.moment("D", 0))
+    squares = seen[at].images.flatten(1).square().sum(1).mean()
+    torch.testing.assert_close(term.detach(), gamma / 2 * 0.1**2 * squares)
+    term.backward()
+    torch.testing.assert_close(discriminator.curve.grad, gamma * 0.1 * squares)
+
+
+def test_r3gans_two_penalties_add_up():
+    pair = [GradientPenalty(at=at, target=0.0, weight=0.5) for at in ("real", "fake")]
+    training, data = tiny_training(tiny_parts(tricks=pair))
+    training.networks.discriminator = LinearD(3 * 16 * 16, 1)
+    training.optimizers["D"] = torch.optim.SGD(training.networks.discriminator.parameters(), lr=0.0)
+    terms = run_steps(training, data)
+    for name in ("D/gradient_penalty", "D/gradient_penalty#2"):
+        assert float(terms[name]) == pytest.approx(0.5 * norm_of(training) ** 2, rel=1e-4)
+
+
+def test_slope_of_zero_has_a_finite_gradient_whatever_the_target():
+    for options in ({"target": 0.0}, {"target": 1.0}, {"target": 1.0, "one_sided": True}):
+        squares = torch.tensor([0.0, 4.0], requires_grad=True)
+        GradientPenalty(**options).penalty(squares).sum().backward()
+        assert squares.grad.isfinite().all()
+
+
 def test_lazy_penalty_acts_in_every_kth_step_with_k_times_the_weight():
     training, data = linear_run(GradientPenalty(target=0.0, weight=2.0, every=2))
     terms = [run_steps(training, data) for _ in range(4)]
@@ -108,4 +168,6 @@ def test_repeated_penalty_pulls_the_norm_to_its_target():
 def test_options_out_of_range(options):
     with pytest.raises(ValueError, match="must be"):
         GradientPenalty(**options)
+    with pytest.raises(ValueError, match="one_sided would change nothing"):
+        GradientPenalty(target=0.0, one_sided=True)
     assert math.isfinite(GradientPenalty().weight)

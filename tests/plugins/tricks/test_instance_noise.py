@@ -25,6 +25,10 @@ def test_no_noise_after_its_time():
     assert not noise(0.5, until=0.5).any() and not noise(0.9, until=0.5).any()
 
 
+def test_noise_stays_where_it_is_not_told_to_end():
+    assert float(noise(0.9, std=0.2, until=None).std()) == pytest.approx(0.2, rel=0.03)
+
+
 def test_noise_scales_with_the_input_range():
     assert float(noise(0.0, std=0.1, input_range=(0.0, 255.0)).std()) == pytest.approx(12.75, rel=0.03)
 

@@ -87,9 +87,10 @@ def test_top_k_keeps_the_best_rated_fakes_and_their_weights():
     assert kept(1.0) == [2, 0, 2, 0, 2, 0, 0, 2]
 
 
-@pytest.mark.parametrize(("progress", "count"), [(0.0, 8), (0.25, 7), (0.5, 6), (0.99, 4)])
-def test_top_k_share_falls_linearly(progress, count):
-    assert sum(weight > 0 for weight in kept(progress)) == count
+@pytest.mark.parametrize(("progress", "count"), [(0.0, 8), (0.25, 6), (0.5, 4), (0.75, 3), (0.99, 2)])
+def test_top_k_share_falls_by_the_same_factor_in_equal_times(progress, count):
+    """From 1 to a quarter: a half is left at half time, where a straight fall would leave 5 of 8."""
+    assert sum(weight > 0 for weight in kept(progress, share=0.25)) == count
 
 
 def test_top_k_share_stays_once_it_has_fallen():

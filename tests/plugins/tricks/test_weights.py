@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch.nn.utils import parametrize
 
-from ganbench import Architecture, ConfigError, DOutput, change
+from ganbench import Architecture, ConfigError, DOutput, Networks, change
+from ganbench.nn import add_spectral_norm
 from ganbench.testing import check_trick, run_steps, tiny_config, tiny_parts, tiny_training
 from ganbench_zoo.tricks.spectral_norm import SpectralNorm
 from ganbench_zoo.tricks.ttur import TTUR
@@ -58,6 +61,50 @@ def test_largest_singular_value_is_near_1_after_training_also_under_bf16():
     for stage in training.networks.discriminator.stages:
         weight = stage.resample.weight.detach().float().flatten(1)
         assert float(torch.linalg.matrix_norm(weight, 2)) == pytest.approx(1, abs=0.1)
+
+
+def test_spectral_norm_is_torchs_own_layer_by_layer():
+    """Same weights and vectors in, same outputs and gradients out; outputs of transposed convolutions stand second."""
+    layers = [torch.nn.Conv2d(3, 5, 3), torch.nn.ConvTranspose2d(3, 5, 4, 2), torch.nn.Linear(6, 4)]
+    inputs = [torch.randn(2, 3, 6, 6), torch.randn(2, 3, 6, 6), torch.randn(2, 6)]
+    for layer, images in zip(layers, inputs, strict=True):
+        network = torch.nn.Sequential(copy.deepcopy(layer))
+        results = []
+        for normalise in (
+            lambda network: add_spectral_norm(network, 2),
+            lambda network: torch.nn.utils.parametrizations.spectral_norm(network[0], n_power_iterations=2),
+        ):
+            ours = copy.deepcopy(network)
+            torch.manual_seed(0)
+            normalise(ours)
+            out = ours(images)
+            (gradient,) = torch.autograd.grad(out.square().sum(), ours[0].parametrizations.weight.original)
+            results.append((out, gradient))
+        torch.testing.assert_close(results[0], results[1], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("layer", [torch.nn.Conv2d(3, 5, 3), torch.nn.ConvTranspose2d(3, 5, 4), torch.nn.Linear(6, 4)])
+def test_spectral_norm_divides_by_the_largest_singular_value(layer):
+    plain = layer.weight.detach().clone()
+    rows = plain.transpose(0, 1) if isinstance(layer, torch.nn.ConvTranspose2d) else plain
+    network = torch.nn.Sequential(layer)
+    SpectralNorm(networks=("discriminator",), power_iterations=100).prepare_networks(
+        Networks(generator=torch.nn.Identity(), discriminator=network)
+    )
+    wanted = plain / torch.linalg.matrix_norm(rows.flatten(1), 2)
+    torch.testing.assert_close(network[0].weight.detach(), wanted, atol=1e-5, rtol=1e-4)
+
+
+def test_clipping_happens_after_each_update_of_d():
+    """WGAN clips in each of its critic updates, not once per step."""
+    config = change(tiny_config(), training={"d_updates": 3})
+    training, data = tiny_training(tiny_parts(config, loss="wasserstein", tricks=[WeightClipping(limit=0.003)]))
+    seen = []
+    training.networks.discriminator.register_forward_pre_hook(
+        lambda network, inputs: seen.append(largest(network)),
+    )
+    run_steps(training, data)
+    assert len(seen) == 7 and min(seen[:2]) > 0.003 and max(seen[2:]) == pytest.approx(0.003)
 
 
 def test_power_iterations_are_obeyed():

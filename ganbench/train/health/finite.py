@@ -1,9 +1,9 @@
-"""Early warnings. Here: numbers that are not finite, and a generator that has lost its diversity."""
+"""Numbers that are not finite: the one diagnostic that is certain, so it ends the run."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -11,21 +11,23 @@ from torch import Tensor, nn
 from ganbench.api.training import Networks
 from ganbench.errors import Diverged
 
-COLLAPSED_BELOW = 0.1  # mean pairwise distance of fakes over that of reals, in every evaluation of the window
+
+class NotFinite(Diverged):
+    """A loss term, a weight or a buffer is NaN or infinite."""
 
 
 def check_terms(step: int, means: Mapping[str, float]) -> None:
-    """Raise Diverged, naming the first loss term whose mean over the log interval is not finite."""
+    """Raise NotFinite, naming the first loss term whose mean over the log interval is not finite."""
     for name, value in means.items():
         if not math.isfinite(value):
-            raise Diverged(f"{name} is not finite in the log interval that ends at step {step}")
+            raise NotFinite(f"{name} is not finite in the log interval that ends at step {step}")
 
 
 def check_networks(step: int, networks: Networks) -> None:
-    """Raise Diverged, naming the first tensor of a network that holds a number that is not finite."""
+    """Raise NotFinite, naming the first tensor of a network that holds a number that is not finite."""
     for network_name, network in networks.items():
         if culprit := first_not_finite(network):
-            raise Diverged(f"{network_name}.{culprit} is not finite at step {step}")
+            raise NotFinite(f"{network_name}.{culprit} is not finite at step {step}")
 
 
 def first_not_finite(network: nn.Module) -> str | None:
@@ -34,8 +36,3 @@ def first_not_finite(network: nn.Module) -> str | None:
     if not tensors or bool(torch.stack([t.isfinite().all() for _, t in tensors]).all()):
         return None
     return next(name for name, t in tensors if not bool(t.isfinite().all()))
-
-
-def collapsed(diversity: Sequence[float]) -> bool:
-    """Whether no diversity is left in the score window: the ratio is below the threshold in all its evaluations."""
-    return bool(diversity) and all(ratio < COLLAPSED_BELOW for ratio in diversity)

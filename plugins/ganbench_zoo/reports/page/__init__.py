@@ -1,0 +1,1 @@
+"""Parts of the HTML report: templates, figures, pictures, and the data that its script draws."""

@@ -1,0 +1,66 @@
+"""Small spectral norms, softly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ganbench import Forward, Moment, Parts, Trick
+from ganbench_zoo.tricks.matrices import weight_matrices
+from ganbench_zoo.tricks.spectral_norm import SpectralNorm
+
+FIRST_ITERATIONS = 15  # of a vector that starts at random
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpectralRegularization(Trick):
+    """The squared largest singular values of the weights are added to the loss (Yoshida & Miyato, 2017, equation 3).
+
+    Half their sum over layers, times the weight. Power iteration estimates them; its vectors are kept between updates.
+    """
+
+    networks: tuple[Literal["generator", "discriminator"], ...] = ("discriminator",)  # at least one
+    weight: float = 0.01  # > 0
+    power_iterations: int = 1  # per update, >= 1
+
+    def __post_init__(self) -> None:
+        if not self.networks or len(set(self.networks)) < len(self.networks):
+            raise ValueError("networks must name one network, or both once")
+        if self.weight <= 0 or self.power_iterations < 1:
+            raise ValueError("weight must be above 0, and power_iterations at least 1")
+
+    def conflict(self, parts: Parts) -> str | None:
+        normalised = [trick for trick in parts.tricks.values() if isinstance(trick, SpectralNorm)]
+        for name, side in (("generator", parts.config.generator), ("discriminator", parts.config.discriminator)):
+            if name in self.networks and (side.spectral_norm or any(name in trick.networks for trick in normalised)):
+                return f"spectral_regularization would change nothing: spectral norm divides by it in the {name}"
+        return None
+
+    def extra_loss(self, forward: Forward, moment: Moment) -> Tensor | None:
+        # Games share their networks, so the weights count in the first of them only.
+        if moment.domain != self.memory.setdefault("domain", moment.domain):
+            return None
+        name: Literal["generator", "discriminator"] = "generator" if moment.phase == "G" else "discriminator"
+        if name not in self.networks:
+            return None
+        network = forward.networks.generator if name == "generator" else forward.networks.discriminator
+        terms = [
+            self.largest(matrix, f"{name}.{layer}", moment).square()
+            for layer, matrix in weight_matrices(network).items()
+        ]
+        return self.weight / 2 * torch.stack(terms).sum() if terms else None
+
+    def largest(self, matrix: Tensor, key: str, moment: Moment) -> Tensor:
+        """The largest singular value, with gradient; moves the layer's vector in memory. Scalar."""
+        with torch.no_grad():
+            new = key not in self.memory
+            left = moment.normal("spectral_regularization", (len(matrix),), like=matrix) if new else self.memory[key]
+            for _ in range(FIRST_ITERATIONS if new else self.power_iterations):
+                right = F.normalize(matrix.T @ left, dim=0)
+                left = F.normalize(matrix @ right, dim=0)
+            self.memory[key] = left
+        return left @ matrix @ right
