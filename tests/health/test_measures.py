@@ -10,7 +10,7 @@ import pytest
 import torch
 from scipy import stats
 
-from ganbench import Batch, Samples, change
+from ganbench import Batch, Budget, Samples, change
 from ganbench.phases import watching
 from ganbench.testing import run_steps, tiny_config, tiny_parts, tiny_training
 from ganbench.train.health.discriminator import accuracy, chance
@@ -151,7 +151,7 @@ class Said:
 
 
 def looks(*diversity: float, steps: int = 400) -> list[tuple[int, list[str]]]:
-    training, _ = tiny_training(tiny_parts(change(tiny_config(), training={"budget": {"steps": steps}})))
+    training, _ = tiny_training(tiny_parts(change(tiny_config(), training={"budget": Budget(steps=steps)})))
     health = Monitor(prober=Said(*diversity), chance=chance(training.loss))
     seen = []
     for step in range(1, steps + 1):
