@@ -20,8 +20,7 @@ import torch
 
 from ganbench.assemble import assemble
 from ganbench.cache import real_images
-from ganbench.run import monitor
-from ganbench.streams import real_data, sampling_streams
+from ganbench.streams import monitor, real_data, sampling_streams
 from ganbench.suite import expand, load
 from ganbench.train.health import Looked, NotFinite
 from ganbench.train.loop import Progress, train
@@ -91,6 +90,7 @@ def run(folder: Path, overrides: list[str], steps: int) -> tuple[dict[str, Any],
     training = assemble(cell, device)
     data = real_data(training, real.samples("train"), training.seed)
     health = monitor(training, real, sampling_streams(training, real)["data"])
+    assert health is not None
     probes: list[dict[str, Any]] = []
 
     def looked(seen: Looked) -> None:

@@ -56,6 +56,7 @@ if TYPE_CHECKING:  # `X as X` marks a re-export, for the type checkers of plugin
     from ganbench.api.procedure import Procedure as Procedure
     from ganbench.api.recorded import (
         Curve as Curve,
+        ExternalScore as ExternalScore,
         Grid as Grid,
         HealthWarning as HealthWarning,
         PublishedFigure as PublishedFigure,
@@ -119,7 +120,7 @@ _HOME = {
     "api.metric": ["Judge", "Measured", "Metric", "MetricKey", "Real"],
     "api.plugin": ["Plugin"],
     "api.procedure": ["Procedure"],
-    "api.recorded": ["Curve", "Grid", "HealthWarning", "PublishedFigure", "Records", "RunRecord"],
+    "api.recorded": ["Curve", "ExternalScore", "Grid", "HealthWarning", "PublishedFigure", "Records", "RunRecord"],
     "api.report": ["Report"],
     "api.summary": ["Effect", "Summary"],
     "api.training": [

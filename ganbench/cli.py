@@ -234,6 +234,33 @@ def sample(
 
 
 @app.command()
+def score(
+    images: Annotated[Path, typer.Argument(metavar="IMAGES", help="A folder of PNG, JPEG, WebP or BMP files.")],
+    dataset: Annotated[str | None, typer.Option(help="The real images: a data set's name, such as celeba.")] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="An option of it, as in size=64; repeatable."),
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="CSV: the column file, and what each image was asked to show.")
+    ] = None,
+    suite: Annotated[
+        str | None, typer.Option(help="A suite that was run: measure like it, for its next report.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="In the table; by default the folder's name.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "cpu",
+    results: Results = DEFAULT_RESULTS,
+    as_json: AsJson = False,
+) -> None:
+    """The same metrics for a folder of images that any other program has made."""
+    from ganbench.commands.run import results_store
+    from ganbench.commands.score import score as score_folder
+
+    store = results_store(results)
+    finish(score_folder(store, images, dataset, option or (), labels, suite, name, device, as_json))
+
+
+@app.command()
 def prepare(
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help="Its name, such as celeba.")],
     option: Annotated[

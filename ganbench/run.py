@@ -5,6 +5,7 @@ The cell's folder holds all that is needed, and all that is left; started again,
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,7 @@ from ganbench.api.data import Data, rgb
 from ganbench.api.logger import Logger, LogWriter
 from ganbench.api.training import SamplingInputs, Training
 from ganbench.assemble import assemble
-from ganbench.cache import RealImagesOf, real_images
+from ganbench.cache import real_images
 from ganbench.cell_folder import CellFolder
 from ganbench.errors import Diverged, Interrupted
 from ganbench.evaluate import Panel, evaluate, prepare_panel, run_scores
@@ -26,11 +27,9 @@ from ganbench.files import plain
 from ganbench.phases import sample, sampling_inputs
 from ganbench.pictures import save_animation, save_grid
 from ganbench.provenance import evaluation_key, protocol_digest, provenance, recorded_training_key
-from ganbench.streams import real_data, sampling_streams
+from ganbench.streams import monitor, real_data, sampling_streams
 from ganbench.train.data import RealImages
 from ganbench.train.health import Looked, Monitor, NotFinite, Warned, collapsed
-from ganbench.train.health.discriminator import chance
-from ganbench.train.health.probe import Prober
 from ganbench.train.loop import Evaluation, Progress, restore, save, schedule, train
 
 GRID_IMAGES = 64  # of the fixed latents, kept at every evaluation
@@ -259,7 +258,7 @@ class CellRun:
             "latents": plain(config.latents),
         }
 
-    @property
+    @functools.cached_property
     def evaluation(self) -> str:
         return evaluation_key(self.cell.evaluation, protocol_digest(self.panel.protocol))
 
@@ -321,20 +320,3 @@ class CellRun:
         more = {"snapshots": len(self.folder.snapshots()), "evaluation": self.evaluation}
         self.folder.save_checkpoint(self.training.step, state | more)
         self.saved_at = time.monotonic()
-
-
-def monitor(training: Training, real: RealImagesOf, labels: Data) -> Monitor:
-    """The diagnostics of a run, calibrated on the real images."""
-    info, found = real.info, chance(training.loss)
-    # The critic's logits have no zero under a loss without a bottom; of two D's nobody knows who judges what.
-    asked = found.loss > 0 and len(info.domains) == 1
-    return Monitor(
-        prober=Prober(
-            training,
-            real.samples("train"),
-            real.samples("held_out") if info.counts.get("held_out") else None,
-            lambda n: sampling_inputs(training, n, labels, "health"),
-            found.logit if asked else None,
-        ),
-        chance=found,
-    )

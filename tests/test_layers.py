@@ -42,7 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cache_files": {"errors", "api"},
     "cache": {"api", "registry", "cache_files"},
     "provenance": {"errors", "api", "registry", "cache", "device", "files"},
-    "streams": {"api", "cache", "evaluate", "seeds", "train"},
+    "streams": {"api", "cache", "evaluate", "phases", "seeds", "train"},
     "prepare": {"errors", "api", "evaluate", "cache", "files", "registry"},
     "run": {
         *("errors", "api", "registry", "assemble", "train", "evaluate", "phases"),

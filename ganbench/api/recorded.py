@@ -50,7 +50,7 @@ class RunRecord:
     result: RunResult | None = None
     warnings: list[HealthWarning] = field(default_factory=list)
     log: list[str] = field(default_factory=list)  # the last lines, of cells that failed
-    retry: str = ""  # the command that runs it again, of cells that failed
+    retry: str = ""  # the command that runs it again, of cells that failed (diverged and collapsed are outcomes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +70,17 @@ class PublishedFigure:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExternalScore:
+    """Images that another program made, measured like the suite's: one set, so no seeds and no verdict."""
+
+    name: str
+    images: int
+    metrics: dict[str, float]  # empty where they were measured otherwise, as `note` says
+    last: dict[str, float] = field(default_factory=dict)  # on final_images
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Records:
     """All that was recorded beside the table. Paths point into the results folder and the cache."""
 
@@ -77,6 +88,7 @@ class Records:
     real: Path | None = None  # images.npy, uint8 N C H W: the split that scores are measured against
     training: Path | None = None  # images.npy of the training split
     published: list[PublishedFigure] = field(default_factory=list)  # on the same data, or to the same question
+    external: list[ExternalScore] = field(default_factory=list)  # of `ganbench score`
 
 
 GRID_GAP = 2  # pixels between the images of a grid

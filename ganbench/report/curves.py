@@ -12,18 +12,17 @@ from typing import Any
 
 from ganbench.api.cell import FAILURES, RunResult
 from ganbench.api.config import Json
-from ganbench.api.recorded import Curve, Grid, HealthWarning, PublishedFigure, Records, RunRecord
+from ganbench.api.recorded import Curve, ExternalScore, Grid, HealthWarning, PublishedFigure, Records, RunRecord
 from ganbench.api.summary import Summary
-from ganbench.cell_folder import CellFolder
 from ganbench.files import read_json
 from ganbench.report.published import published
-from ganbench.store import Store, SuiteFolder
+from ganbench.store import CellFolder, Store, SuiteFolder
 
 # Where a record stands, as against what was measured there.
 AXES = ("step", "images_seen", "seconds", "d_updates", "g_updates", "progress")
 POINTS = (40, 300)  # of one curve, at least and at most
 ALL_POINTS = 40_000  # of one series over all cells: more cells, fewer points each
-LOG_LINES = 30
+LOG_LINES = 15
 
 
 def with_records(summary: Summary, folder: SuiteFolder) -> Summary:
@@ -36,8 +35,35 @@ def with_records(summary: Summary, folder: SuiteFolder) -> Summary:
     data = summary.protocol.get("data")
     real = find_images(caches(folder, runs), data) if isinstance(data, str) else None
     training = real.parent.parent / "train" / "images.npy" if real is not None else None
-    figures = published_figures(summary)
-    return replace(summary, records=Records(runs=runs, real=real, training=training, published=figures))
+    records = Records(runs=runs, real=real, training=training, published=published_figures(summary))
+    return replace(summary, records=replace(records, external=external_scores(summary, folder)))
+
+
+def external_scores(summary: Summary, folder: SuiteFolder) -> list[ExternalScore]:
+    """What `ganbench score` has left for the table. Numbers that were measured in another way stay out of it."""
+    found = []
+    for path in sorted((folder.path / "external").glob("*.json")):
+        record = read_json(path) or {}
+        name, metrics, theirs = record.get("name"), record.get("metrics"), record.get("protocol")
+        if not (isinstance(name, str) and isinstance(metrics, dict) and isinstance(theirs, dict)):
+            continue
+        ours = summary.protocol
+        same = ("data", "reference", "reference_images", "extractor_digest", "resize", "images")
+        other = [key for key in same if ours and theirs.get(key) != ours.get(key)]
+        judges, known = theirs.get("metrics") or {}, ours.get("metrics")
+        other += [m for m in judges if isinstance(known, dict) and judges[m] != known.get(m)]
+        note = f"measured in another way: {', '.join(other)}" if other else "one set of images of another program"
+        last = record.get("last")
+        found.append(
+            ExternalScore(
+                name=name,
+                images=int(record.get("images") or 0),
+                metrics={} if other else dict(metrics),
+                last=dict(last) if isinstance(last, dict) and not other else {},
+                note=note,
+            )
+        )
+    return found
 
 
 def published_figures(summary: Summary) -> list[PublishedFigure]:
@@ -79,7 +105,7 @@ def read_run(
         result=result,
         warnings=warnings_of(history, result),
         log=cell.log_tail(LOG_LINES) if failed else [],
-        retry=retry(summary, cell_id) if failed else "",
+        retry=retry(summary, cell_id) if status == "failed" else "",  # diverged is an outcome
     )
 
 

@@ -77,8 +77,9 @@ def train(
     stuck_at = (-1.0, 0)
     while True:
         # --- evaluation points that are due ----------------------------------------------------
-        due = [p for p in points[progress.evaluated :] if training.progress >= p.fraction - 1e-9]
-        if due or training.progress >= 1.0:
+        now = training.progress
+        due = [p for p in points[progress.evaluated :] if now >= p.fraction - 1e-9]
+        if due or now >= 1.0:
             wait(training)
         if due:
             check_networks(training.step, training.networks)

@@ -15,8 +15,7 @@ from ganbench.api.training import SamplingInputs, Training
 from ganbench.assemble import assemble
 from ganbench.cache import real_images
 from ganbench.phases import sampling_inputs
-from ganbench.run import monitor
-from ganbench.streams import real_data, sampling_streams
+from ganbench.streams import monitor, real_data, sampling_streams
 from ganbench.suite import expand, load
 from ganbench.testing import through_file
 from ganbench.train.data import RealImages

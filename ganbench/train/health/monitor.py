@@ -34,7 +34,7 @@ from ganbench.train.health.rules import (
 
 PROBES = 20  # of a run: one every 5 %
 FEWEST_STEPS = 5  # between two probes
-NORMS = 200  # gradient norms of a run that are looked at
+NORMS = 100  # gradient norms of a run that are looked at
 FULL = 1 - 1e-9
 
 
@@ -76,7 +76,7 @@ class Monitor:
     chance: Chance
     probes: int = 0  # so many twentieths of training have been looked at
     looked_at: int = 0  # step of the last probe
-    watched: int = 0  # so many two-hundredths of training have had their gradients watched
+    watched: int = 0  # so many hundredths of training have had their gradients watched
     losses: dict[str, Tensor] = field(default_factory=dict)  # sums of D's adversarial terms since the last probe
     steps: int = 0  # since the last probe
     norms: dict[str, list[Tensor]] = field(default_factory=dict)  # "D", "G" -> since the last probe

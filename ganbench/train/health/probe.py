@@ -16,7 +16,7 @@ from ganbench.train.health.discriminator import accuracy
 from ganbench.train.health.features import chroma, contrast, distances, mean_distance, thumbnails
 from ganbench.train.health.reference import Reference, measure_reference, nearness
 
-FEWEST, MOST = 64, 256  # images of a probe
+FEWEST, MOST = 48, 256  # images of a probe
 SHARE = 1 / 400  # of the real images that training shows to D: what a probe may cost
 
 

@@ -59,12 +59,12 @@ G_ALIVE = "G's gradient norm over that of the first tenth of training"
 CHROMA = "colourfulness over that of the real images"
 DIVERSITY = "mean distance of generated images over that of real ones"
 RULES = (
-    Rule(warning="d_loss_zero", measure="d_loss", below=0.05, says=CHANCE),
+    Rule(warning="d_loss_zero", measure="d_loss", below=0.02, says=CHANCE),
     Rule(
         warning="d_saturated",
         measure="d_accuracy",
         above=0.98,
-        also=("d_loss", "below", 0.07),  # D may be right so often by little, and G still learns
+        also=("d_loss", "below", 0.03),  # D may be right so often by little, and G still learns
         says="share of images that D judges right, and surely",
     ),
     # The mean of two probes: a D whose learning rate is far too high is bad, then good, then useless.

@@ -76,7 +76,7 @@ class TensorBoardWriter:
         self.writer.close()
 
     def _settings(self, values: Mapping[str, float]) -> None:
-        """For TensorBoard's table of hyper-parameters: in this run's own folder, not in a new one with a time as name."""
+        """For TensorBoard's table of hyper-parameters: in this run's folder, not in a new one named by the time."""
         from torch.utils.tensorboard.summary import hparams
 
         file_writer: Any = self.writer._get_file_writer()  # type: ignore[no-untyped-call]

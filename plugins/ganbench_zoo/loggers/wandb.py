@@ -65,4 +65,7 @@ class WandBWriter:
             self.run.log({"step": step, "samples": wandb.Image(opened.convert("RGB"))})
 
     def close(self) -> None:
+        import wandb
+
         self.run.finish()
+        wandb.teardown()  # and wait for W&B's own process, which writes the file
