@@ -32,6 +32,7 @@ from ganbench.train.data import RealImages
 from ganbench.train.health import Looked, Monitor, NotFinite, Warned, collapsed
 from ganbench.train.loop import Evaluation, Progress, restore, save, schedule, train
 
+WORTH_SAVING = 2.0  # seconds of training and evaluation
 GRID_IMAGES = 64  # of the fixed latents, kept at every evaluation
 
 
@@ -312,7 +313,9 @@ class CellRun:
         )
 
     def checkpoint(self, after_evaluation: bool) -> None:
-        if after_evaluation or time.monotonic() - self.saved_at >= self.options.checkpoint_seconds:
+        # An evaluation is worth a checkpoint, unless it takes hardly longer than one.
+        often = min(WORTH_SAVING, self.options.checkpoint_seconds)
+        if time.monotonic() - self.saved_at >= (often if after_evaluation else self.options.checkpoint_seconds):
             self.save_checkpoint()
 
     def save_checkpoint(self) -> None:

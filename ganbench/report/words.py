@@ -12,6 +12,8 @@ from ganbench.api.metric import MetricKey
 from ganbench.api.summary import Effect, Summary, Verdict
 from ganbench.report.protocol import digest, flat
 
+MOST_NAMES = 6  # of levels with one verdict, in a sentence
+
 Wording = dict[Verdict, tuple[str, str]]  # verdict -> one, many
 _GROUPS: Wording = {
     "helps": ("helps", "help"),
@@ -66,13 +68,18 @@ def _sentence(head: str, effects: Sequence[Effect], summary: Summary, primary: M
         said = one if len(found) == 1 else many
         if verdict == "no difference":
             said += f" above {_margin(summary, primary)}"
-        names = ", ".join(_named(effect, primary) for effect in _strongest_first(found))
-        parts.append(f"{len(found)} {said} ({names})")
+        parts.append(f"{len(found)} {said} ({_names(_strongest_first(found), primary)})")
     if empty:
-        names = ", ".join(_named(effect, primary) for effect in empty)
-        parts.append(f"{len(empty)} without results ({names})")
+        parts.append(f"{len(empty)} without results ({_names(empty, primary)})")
     text = f"{head}: {'; '.join(parts)}."
     return text[0].upper() + text[1:]
+
+
+def _names(effects: Sequence[Effect], primary: MetricKey) -> str:
+    """The first few of them; a sentence with all names of a large suite would be no answer."""
+    more = len(effects) - MOST_NAMES
+    names = ", ".join(_named(effect, primary) for effect in effects[:MOST_NAMES])
+    return f"{names}, and {more} more" if more > 0 else names
 
 
 def _strongest_first(effects: Sequence[Effect]) -> list[Effect]:

@@ -16,7 +16,7 @@ from ganbench import Cell, ConfigError, Json, Logger
 class WandB(Logger):
     """One W&B run per cell, in the cell's folder. Offline unless told otherwise: `wandb sync` sends it later."""
 
-    project: str = "ganbench"
+    project: str = "ganbench"  # under which W&B files the runs
     mode: Literal["offline", "online", "disabled"] = "offline"  # online sends data away, and needs an account
 
     def open(self, cell: Cell, folder: Path) -> WandBWriter:
