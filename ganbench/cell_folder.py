@@ -66,7 +66,7 @@ class CellFolder:
 
     def read_config(self) -> tuple[Cell, RunOptions, Path]:
         value = read_json(self.path / "config.json")
-        if value is None:
+        if value is None or not {"cell", "options", "cache"} <= value.keys():
             raise StoreError(f"{self.path}: is no cell (config.json is missing or damaged)")
         cache = (self.path / str(value["cache"])).resolve()
         return typed(Cell, value["cell"]), typed(RunOptions, value["options"]), cache

@@ -5,45 +5,15 @@ from __future__ import annotations
 import sys
 import traceback
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
-from ganbench.errors import GanbenchError, NothingMatched
+from ganbench.commands import options
+from ganbench.commands.group import Commands
 from ganbench.version import __version__
 
-USER_MISTAKE, OWN_BUG, NOTHING_MATCHED, INTERRUPTED = 2, 1, 5, 130
-
-
-class Commands(TyperGroup):
-    """`--retry` with or without a word, and errors of users as one clear message."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, with_retry_word(args))
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except GanbenchError as error:
-            from ganbench.commands.screen import note
-
-            note(str(error))
-            raise typer.Exit(NOTHING_MATCHED if isinstance(error, NothingMatched) else USER_MISTAKE) from error
-        except KeyboardInterrupt:
-            print("interrupted; the same command goes on", file=sys.stderr)
-            raise typer.Exit(INTERRUPTED) from None
-
-
-def with_retry_word(arguments: list[str]) -> list[str]:
-    """`--retry` alone means `--retry failed`."""
-    words: list[str] = []
-    for index, word in enumerate(arguments):
-        words.append(word)
-        if word == "--retry" and (arguments[index + 1 : index + 2] or [""])[0] not in ("failed", "stale"):
-            words.append("failed")
-    return words
-
+OWN_BUG = 1
 
 app = typer.Typer(
     cls=Commands,
@@ -53,29 +23,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-Files = Annotated[list[Path], typer.Argument(metavar="SUITE...", help="Suite files (YAML).")]
-Suites = Annotated[
-    list[str] | None, typer.Argument(metavar="SUITE...", help="Suite files, names, or folders; all by default.")
-]
-Results = Annotated[Path, typer.Option("--results", envvar="GANBENCH_RESULTS", help="The results folder.")]
-Profile = Annotated[str | None, typer.Option(help="A profile of the suite, such as smoke or cpu.")]
-Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
-Seeds = Annotated[int | None, typer.Option(min=1, help="Seeds per level; the baseline gets twice as many.")]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Set a path of the suite, as in base.training.batch_size=32."),
-]
-Cells = Annotated[str | None, typer.Option(metavar="GLOB", help="Only cells whose id matches.")]
-Jobs = Annotated[int | None, typer.Option(min=1, help="Cells at once; by default what the machine has room for.")]
-ExecutorName = Annotated[str, typer.Option("--executor", help="The executor plugin that runs cells.")]
-Retry = Annotated[
-    list[str] | None,
-    typer.Option(metavar="[failed|stale]", help="Run failed cells again, or those whose plugins or data have changed."),
-]
-Yes = Annotated[bool, typer.Option("--yes", help="Allow more than 10,000 cells.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, and nothing else there.")]
-DEFAULT_RESULTS = Path("results")
 
 
 def show_version(wanted: bool) -> None:
@@ -95,21 +42,21 @@ def root(
 
 @app.command()
 def run(
-    suite: Files,
-    profile: Profile = None,
-    results: Results = DEFAULT_RESULTS,
-    jobs: Jobs = None,
-    executor: ExecutorName = "local",
-    device: Device = None,
-    seeds: Seeds = None,
-    cells: Cells = None,
-    set_: Set = None,
-    retry: Retry = None,
+    suite: options.Files,
+    profile: options.Profile = None,
+    results: options.Results = options.DEFAULT_RESULTS,
+    jobs: options.Jobs = None,
+    executor: options.ExecutorName = "local",
+    device: options.Device = None,
+    seeds: options.Seeds = None,
+    cells: options.Cells = None,
+    set_: options.Set = None,
+    retry: options.Retry = None,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first cell that fails.")] = False,
     max_hours: Annotated[float | None, typer.Option(help="Save and stop after so many hours (exit code 75).")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Like plan: say what would run.")] = False,
-    yes: Yes = False,
-    as_json: AsJson = False,
+    yes: options.Yes = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Run what is not finished; the same command again resumes."""
     from ganbench.commands.arguments import Choice
@@ -136,19 +83,19 @@ def run(
 
 @app.command()
 def plan(
-    suite: Files,
-    profile: Profile = None,
-    results: Results = DEFAULT_RESULTS,
-    jobs: Jobs = None,
-    executor: ExecutorName = "local",
-    device: Device = None,
-    seeds: Seeds = None,
-    cells: Cells = None,
-    set_: Set = None,
-    retry: Retry = None,
+    suite: options.Files,
+    profile: options.Profile = None,
+    results: options.Results = options.DEFAULT_RESULTS,
+    jobs: options.Jobs = None,
+    executor: options.ExecutorName = "local",
+    device: options.Device = None,
+    seeds: options.Seeds = None,
+    cells: options.Cells = None,
+    set_: options.Set = None,
+    retry: options.Retry = None,
     resolved: Annotated[bool, typer.Option("--resolved", help="Print the full configuration of each level.")] = False,
-    yes: Yes = False,
-    as_json: AsJson = False,
+    yes: options.Yes = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """What a run would do: cells, conflicts, time, and the smallest effect that the seeds can show."""
     from ganbench.commands.arguments import Choice
@@ -172,13 +119,13 @@ def plan(
 
 @app.command()
 def report(
-    suite: Suites = None,
-    results: Results = DEFAULT_RESULTS,
+    suite: options.Suites = None,
+    results: options.Results = options.DEFAULT_RESULTS,
     output: Annotated[Path | None, typer.Option(help="Write here instead of the suite's report folder.")] = None,
     formats: Annotated[str | None, typer.Option("--format", metavar="md,csv,json", help="Which formats.")] = None,
     metric: Annotated[str | None, typer.Option(help="Decide by this metric instead of the suite's.")] = None,
     allow_partial: Annotated[bool, typer.Option("--allow-partial", help="Also while cells are missing.")] = False,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Tables, verdicts and pictures from results."""
     from ganbench.commands.report import report as write_report
@@ -188,7 +135,9 @@ def report(
 
 
 @app.command()
-def status(suite: Suites = None, results: Results = DEFAULT_RESULTS, as_json: AsJson = False) -> None:
+def status(
+    suite: options.Suites = None, results: options.Results = options.DEFAULT_RESULTS, as_json: options.AsJson = False
+) -> None:
     """What runs, what is done, what failed and why."""
     from ganbench.commands.look import status as show_status
     from ganbench.commands.run import results_store
@@ -199,9 +148,9 @@ def status(suite: Suites = None, results: Results = DEFAULT_RESULTS, as_json: As
 @app.command()
 def logs(
     cell: Annotated[str, typer.Argument(metavar="CELL", help="Its id, the beginning of it, or a glob.")],
-    results: Results = DEFAULT_RESULTS,
+    results: options.Results = options.DEFAULT_RESULTS,
     lines: Annotated[int, typer.Option(min=1, help="How many of the last lines.")] = 40,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """The last lines that a cell printed, with the traceback if it failed."""
     from ganbench.commands.look import logs as show_logs
@@ -222,9 +171,9 @@ def sample(
     interpolate: Annotated[
         int | None, typer.Option(min=2, help="One picture of COUNT rows, each so many images between two latents.")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "cpu",
-    results: Results = DEFAULT_RESULTS,
-    as_json: AsJson = False,
+    device: options.ComputeDevice = "cpu",
+    results: options.Results = options.DEFAULT_RESULTS,
+    as_json: options.AsJson = False,
 ) -> None:
     """Images from the generator of a finished cell."""
     from ganbench.commands.run import results_store
@@ -237,10 +186,7 @@ def sample(
 def score(
     images: Annotated[Path, typer.Argument(metavar="IMAGES", help="A folder of PNG, JPEG, WebP or BMP files.")],
     dataset: Annotated[str | None, typer.Option(help="The real images: a data set's name, such as celeba.")] = None,
-    option: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="An option of it, as in size=64; repeatable."),
-    ] = None,
+    option: options.DatasetOption = None,
     labels: Annotated[
         Path | None, typer.Option(help="CSV: the column file, and what each image was asked to show.")
     ] = None,
@@ -248,9 +194,9 @@ def score(
         str | None, typer.Option(help="A suite that was run: measure like it, for its next report.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="In the table; by default the folder's name.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "cpu",
-    results: Results = DEFAULT_RESULTS,
-    as_json: AsJson = False,
+    device: options.ComputeDevice = "cpu",
+    results: options.Results = options.DEFAULT_RESULTS,
+    as_json: options.AsJson = False,
 ) -> None:
     """The same metrics for a folder of images that any other program has made."""
     from ganbench.commands.run import results_store
@@ -263,12 +209,9 @@ def score(
 @app.command()
 def prepare(
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help="Its name, such as celeba.")],
-    option: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="An option of it, as in path=my_images; repeatable."),
-    ] = None,
-    results: Results = DEFAULT_RESULTS,
-    as_json: AsJson = False,
+    option: options.DatasetOption = None,
+    results: options.Results = options.DEFAULT_RESULTS,
+    as_json: options.AsJson = False,
 ) -> None:
     """Put a data set into the cache, and say what was left out and why."""
     from ganbench.commands.prepare import prepare as prepare_dataset
@@ -279,11 +222,11 @@ def prepare(
 
 @app.command()
 def compare(
-    suite: Annotated[str, typer.Argument(metavar="SUITE", help="A suite that was run: file, name, or folder.")],
+    suite: options.RanSuite,
     level_a: Annotated[str, typer.Argument(metavar="LEVEL_A", help="Such as baseline, or axis=level.")],
     level_b: Annotated[str, typer.Argument(metavar="LEVEL_B")],
-    results: Results = DEFAULT_RESULTS,
-    as_json: AsJson = False,
+    results: options.Results = options.DEFAULT_RESULTS,
+    as_json: options.AsJson = False,
 ) -> None:
     """Two levels: what differs in their configuration, and what that did."""
     from ganbench.commands.compare import compare as show_comparison
@@ -294,15 +237,15 @@ def compare(
 
 @app.command()
 def gate(
-    suite: Annotated[str, typer.Argument(metavar="SUITE", help="A suite that was run: file, name, or folder.")],
+    suite: options.RanSuite,
     most: Annotated[
         list[str] | None, typer.Option("--max", metavar="METRIC=VALUE", help="The baseline's score is at most this.")
     ] = None,
     least: Annotated[
         list[str] | None, typer.Option("--min", metavar="METRIC=VALUE", help="The same for at least.")
     ] = None,
-    results: Results = DEFAULT_RESULTS,
-    as_json: AsJson = False,
+    results: options.Results = options.DEFAULT_RESULTS,
+    as_json: options.AsJson = False,
 ) -> None:
     """For continuous integration: exit code 4 when the baseline's score is worse than a bound."""
     from ganbench.commands.compare import gate as check_gate
@@ -314,7 +257,7 @@ def gate(
 @app.command("list")
 def list_(
     kind: Annotated[str | None, typer.Argument(metavar="KIND", help="Such as tricks or losses.")] = None,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """The plugins that suites can name."""
     from ganbench.commands.plugins import show_list
@@ -326,7 +269,7 @@ def list_(
 def show(
     kind: Annotated[str, typer.Argument(metavar="KIND", help="Such as trick, loss, metric.")],
     name: Annotated[str, typer.Argument(metavar="NAME")],
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """One plugin: what it does, its options and their defaults."""
     from ganbench.commands.plugins import show_one
@@ -336,7 +279,8 @@ def show(
 
 @app.command()
 def plugins(
-    check: Annotated[bool, typer.Option("--check", help="Import each of them, too.")] = False, as_json: AsJson = False
+    check: Annotated[bool, typer.Option("--check", help="Import each of them, too.")] = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """All installed plugins, from which package, and which are broken and why."""
     from ganbench.commands.plugins import show_plugins
@@ -354,7 +298,7 @@ def schema() -> None:
 
 
 @app.command()
-def doctor(results: Results = DEFAULT_RESULTS, as_json: AsJson = False) -> None:
+def doctor(results: options.Results = options.DEFAULT_RESULTS, as_json: options.AsJson = False) -> None:
     """What is wrong with this installation, and what to do."""
     from ganbench.commands.run import results_store
     from ganbench.doctor import doctor as examine

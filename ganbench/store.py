@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ganbench.api.cell import Cell
 from ganbench.api.config import Json
 from ganbench.cell_folder import SCHEMA, CellFolder
+from ganbench.errors import StoreError
 from ganbench.files import plain, read_json, write_atomic, write_json
 
 if TYPE_CHECKING:
@@ -25,6 +26,26 @@ __all__ = ["SCHEMA", "CellFolder", "Store", "SuiteFolder", "table"]
 
 def _sampler(evaluation: Mapping[str, Json]) -> tuple[Json, ...]:
     return evaluation["weights"], evaluation["batch_norm"]
+
+
+def _whole(plan: Mapping[str, Any]) -> bool:
+    """Whether a plan holds what is read of it. Ids name folders, so none may lead elsewhere."""
+    cells, keys = plan.get("cells"), plan.get("keys")
+    return (
+        isinstance(plan.get("schema", 0), int)
+        and isinstance(cells, list)
+        and isinstance(keys, list)
+        and isinstance(plan.get("notes", {}), dict)
+        and all(
+            isinstance(cell, dict)
+            and isinstance(cell.get("id"), str)
+            and cell["id"] not in ("", "..")
+            and Path(cell["id"]).name == cell["id"]
+            and isinstance(cell.get("levels"), dict)
+            and isinstance(cell.get("seed"), int)
+            for cell in cells
+        )
+    )
 
 
 # --- one suite -------------------------------------------------------------------------------------
@@ -77,12 +98,22 @@ class SuiteFolder:
             write_json(self.path / "plan.json", value)
 
     def read_plan(self) -> tuple[str, dict[str, Any]] | None:
-        """suite.yaml and plan.json; None when this folder holds no suite."""
+        """suite.yaml and plan.json; None when this folder holds no suite. Raises StoreError where they are damaged."""
         plan = read_json(self.path / "plan.json")
         text = self.path / "suite.yaml"
         if plan is None or not text.exists():
             return None
-        return text.read_text(), plan
+        schema = plan.get("schema", 0)
+        if isinstance(schema, int) and schema > SCHEMA:
+            raise StoreError(
+                f"{self.path / 'plan.json'}: was written by a newer ganbench. Upgrade ganbench to read it."
+            )
+        if not _whole(plan):
+            raise StoreError(f"{self.path / 'plan.json'}: is damaged; `ganbench run` writes it anew")
+        try:
+            return text.read_text("utf-8"), plan
+        except (OSError, UnicodeDecodeError) as error:
+            raise StoreError(f"{text}: cannot be read ({error})") from error
 
     def read_looks(self) -> dict[str, Any] | None:
         """What was declared before the first run, and which look this is; None where no suite was run."""

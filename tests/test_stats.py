@@ -276,6 +276,13 @@ def test_a_level_with_failures_does_not_clear_the_way_for_others():
         assert found["y"].verdict == "hurts"
 
 
+def test_a_provisional_level_does_not_clear_the_way_for_others():
+    level = Outcomes(scores=(44.0, 49.0, 46.0, 48.5, 45.5))
+    found = judge({"x": level, "y": shifted(2.0, 4, missing=1)}, BASELINE, Rule(comparisons=2))
+    assert found["x"].p_adjusted == pytest.approx(2 * found["x"].p_value)
+    assert found["y"].verdict == "not enough seeds"
+
+
 def test_unadjusted_rules_have_no_adjusted_p():
     found = judge({"x": shifted(0.8), "y": shifted(1.2)}, BASELINE, Rule())
     assert [f.p_adjusted for f in found.values()] == [None, None]
@@ -330,6 +337,18 @@ def test_what_the_first_look_decided_stays_decided():
     again = judge_looks(first, {"y": against(far, BASELINE, True)}, TWO)
     assert again["x"] == alone["x"]
     assert (again["y"].verdict, again["y"].look, again["y"].open) == ("hurts", 2, False)
+
+
+def test_seeds_that_came_for_the_sake_of_others_take_nothing_back_but_failures_do():
+    first = {"x": against(shifted(0.8), BASELINE, True)}
+    noise = (*shifted(0.8).scores, 40.0, 90.0, 60.0)
+    second = {"x": against(Outcomes(scores=noise), BASELINE, True)}
+    assert judge_looks(first, {}, TWO)["x"].verdict == "helps"
+    assert judge_looks(first, second, TWO) == judge_looks(first, {}, TWO)
+    exploratory = judge_looks(first, second, Rule(alpha=look_level(8)))["x"]
+    assert (exploratory.n, exploratory.look) == (8, 2)
+    failed = {"x": against(Outcomes(scores=noise[:5], failures=1), BASELINE, True)}
+    assert judge_looks(first, failed, TWO)["x"].verdict == "unstable"
 
 
 def test_nobody_gets_a_top_up_that_could_settle_nothing():

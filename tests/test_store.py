@@ -222,12 +222,13 @@ def test_a_cell_keeps_its_folder_when_its_level_is_renamed(folder: CellFolder, t
 def test_the_plan_is_rewritten_only_when_it_changes(tmp_path: Path) -> None:
     suite = Store(tmp_path).suite("s")
     assert suite.read_plan() is None
-    suite.write_plan("a", {"cells": []})
+    suite.write_plan("a", {"cells": [], "keys": []})
     before = [(suite.path / name).stat().st_ino for name in ("suite.yaml", "plan.json")]
-    suite.write_plan("a", {"cells": []})
+    suite.write_plan("a", {"cells": [], "keys": []})
     assert [(suite.path / name).stat().st_ino for name in ("suite.yaml", "plan.json")] == before
-    suite.write_plan("b", {"cells": [1]})
-    assert suite.read_plan() == ("b", {"schema": 1, "cells": [1]})
+    plan = {"cells": [{"id": "c", "levels": {}, "seed": 0}], "keys": []}
+    suite.write_plan("b", plan)
+    assert suite.read_plan() == ("b", {"schema": 1, **plan})
     assert [found.path.name for found in Store(tmp_path).suites()] == ["s"]
     assert list(Store(tmp_path / "nowhere").suites()) == []
 

@@ -32,6 +32,11 @@ class LogWriter(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Logger(Plugin):
+    def problem(self) -> str | None:
+        """A sentence that says what is missing here, such as a package, and how to get it; or None. Asked before
+        anything runs."""
+        return None
+
     def open(self, cell: Cell, folder: Path) -> LogWriter:
         """Called in the cell's process when it starts, and again when it resumes."""
         raise NotImplementedError

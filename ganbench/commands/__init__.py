@@ -1,1 +1,1 @@
-"""What the commands of `ganbench` do, and notebooks too; the options are in `ganbench.cli`."""
+"""What the commands of `ganbench` do, and notebooks too; who parses is `ganbench.cli`."""

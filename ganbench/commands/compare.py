@@ -15,7 +15,7 @@ from ganbench.api.summary import Summary
 from ganbench.commands.arguments import find_suites
 from ganbench.commands.screen import columns, document, safe
 from ganbench.errors import ConfigError, NothingMatched, did_you_mean
-from ganbench.report.effects import rule
+from ganbench.report.effects import comparable, outcomes, rule
 from ganbench.report.pipeline import summary_of
 from ganbench.report.protocol import flat
 from ganbench.report.words import change_text
@@ -60,9 +60,8 @@ class Comparison:
     seeds: list[dict[str, Json]]  # per seed: the score on the primary metric
 
 
-def compare_levels(folder: SuiteFolder, word_a: str, word_b: str) -> Comparison:
+def compare_levels(folder: SuiteFolder, summary: Summary, word_a: str, word_b: str) -> Comparison:
     """Raises NothingMatched for a level that the suite does not have."""
-    summary = summary_of(folder)
     a, b = (find_level(summary, word) for word in (word_a, word_b))
     if a == b:
         raise ConfigError(f"{word_a!r} and {word_b!r} are the same level")
@@ -121,12 +120,6 @@ def flat_config(folder: SuiteFolder, rows: Sequence[Mapping[str, Any]]) -> dict[
     return {}
 
 
-def outcomes(rows: Sequence[Mapping[str, Any]], key: MetricKey) -> stats.Outcomes:
-    from ganbench.report.effects import outcomes as of
-
-    return of(list(rows), key)
-
-
 def compared(
     summary: Summary, key: MetricKey, rows_a: list[dict[str, Any]], rows_b: list[dict[str, Any]], a: Level, b: Level
 ) -> Compared:
@@ -150,7 +143,7 @@ def compared(
             verdict=e.verdict,
             note=e.note,
         )
-    own = rule(summary.suite, key, {}, 1)
+    own = rule(summary.suite, key, comparable(summary.notes, summary.protocol), 1)
     found = stats.judge({0: outcomes(rows_b, key)}, outcomes(rows_a, key), own)[0]
     return Compared(
         metric=key.name,
@@ -185,16 +178,18 @@ def by_seed(rows_a: list[dict[str, Any]], rows_b: list[dict[str, Any]], metric: 
 
 def compare(store: Store, suite: str, level_a: str, level_b: str, as_json: bool) -> int:
     """The command; returns the exit code."""
-    found = compare_levels(one_suite(store, suite), level_a, level_b)
+    folder = one_suite(store, suite)
+    summary = summary_of(folder)
+    found = compare_levels(folder, summary, level_a, level_b)
     if as_json:
         document(found)
         return 0
     print(safe(f"{found.suite}: {found.a} -> {found.b}"))
     rows = [(path, f"{show(a)} -> {show(b)}") for path, (a, b) in found.differences.items()]
     print("\n".join(columns(rows, indent="  ")) or "  the same configuration")
-    ratio = {key.name: key for key in summary_of(one_suite(store, suite)).keys}
+    keys = {key.name: key for key in summary.keys}
     for one in found.metrics:
-        print(safe(metric_line(one, ratio[one.metric])))
+        print(safe(metric_line(one, keys[one.metric])))
     table = [("seed", found.a, found.b), *((str(r["seed"]), show(r["a"]), show(r["b"])) for r in found.seeds)]
     print("\n".join(columns(table, indent="  ")))
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -74,7 +75,10 @@ def score(
     target = None
     if place is not None:
         target = external_path(place, name)
-        target.parent.mkdir(exist_ok=True)
+        try:
+            target.parent.mkdir(exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{target.parent}: cannot be made ({error.strerror or error})") from error
         write_json(target, scored)
     if as_json:
         document({"scored": scored, "file": str(target) if target else None})
@@ -147,7 +151,7 @@ def score_images(
     panel = prepare_panel(real.metrics, real, lambda: real.network)
     counts = [whole.images] + ([whole.final_images] if len(files) >= whole.final_images > whole.images else [])
     files = files[: max(counts)]
-    asked = {} if labels is None else read_labels(labels, files, real.info)
+    asked = {} if labels is None else read_labels(labels, folder, files, real.info)
     pixels = read_images(files, real.info)
     measured = []
     for count in counts:
@@ -179,12 +183,12 @@ def image_files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise DataError(f"{folder}: is no folder")
     found = {
-        str(path.relative_to(folder)): path
+        path.relative_to(folder).as_posix(): path
         for path in folder.rglob("*")
         if path.suffix.lower() in SUFFIXES
         and path.is_file()
         and not path.is_symlink()
-        and not path.name.startswith(".")
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     }
     if not found:
         raise DataError(f"{folder}: holds no images ({', '.join(FORMATS)})")
@@ -209,13 +213,16 @@ def read_images(files: Sequence[Path], info: DatasetInfo) -> Tensor:
                         "scale all of them as they shall be judged"
                     )
                 pixels[index] = np.asarray(opened.convert("L" if info.channels == 1 else "RGB").convert("RGB"))
-        except (OSError, ValueError, Image.DecompressionBombError) as error:
+        except DataError:
+            raise
+        except Exception as error:  # decoders of broken files raise nearly anything
             raise DataError(f"{path}: cannot be read as an image ({error})") from error
     return torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous()
 
 
-def read_labels(table: Path, files: Sequence[Path], info: DatasetInfo) -> dict[str, Tensor]:
-    """Label -> values in the order of the files. Written as `ganbench sample` writes labels.csv: `red`, `red+blue`."""
+def read_labels(table: Path, folder: Path, files: Sequence[Path], info: DatasetInfo) -> dict[str, Tensor]:
+    """Label -> values in the order of the files. Written as `ganbench sample` writes labels.csv: `red`, `red+blue`.
+    The column `file` has paths from the folder, or names alone where only one file has each."""
     import torch
 
     try:
@@ -229,12 +236,14 @@ def read_labels(table: Path, files: Sequence[Path], info: DatasetInfo) -> dict[s
     if missing:
         raise DataError(f"{table}: has no column {missing[0]!r}. Needed: file, {', '.join(info.labels)}.")
     found: dict[str, list[Tensor]] = {label: [] for label in info.labels}
+    alike = Counter(path.name for path in image_files(folder))
     for path in files:
-        row = rows.get(path.name)
+        name = path.relative_to(folder).as_posix()
+        row = rows.get(name) or (rows.get(path.name) if alike[path.name] == 1 else None)
         if row is None:
-            raise DataError(f"{table}: has no row for {path.name}")
+            raise DataError(f"{table}: has no row for {name}")
         for label, values in found.items():
-            values.append(value(info.labels[label], row.get(label) or "", f"{table}: {path.name}: {label}"))
+            values.append(value(info.labels[label], row.get(label) or "", f"{table}: {name}: {label}"))
     return {label: torch.stack(values) for label, values in found.items()}
 
 

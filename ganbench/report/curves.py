@@ -45,25 +45,32 @@ def external_scores(summary: Summary, folder: SuiteFolder) -> list[ExternalScore
     for path in sorted((folder.path / "external").glob("*.json")):
         record = read_json(path) or {}
         name, metrics, theirs = record.get("name"), record.get("metrics"), record.get("protocol")
-        if not (isinstance(name, str) and isinstance(metrics, dict) and isinstance(theirs, dict)):
+        images, last = record.get("images"), record.get("last")
+        if not (isinstance(metrics, dict) and isinstance(theirs, dict)):
+            continue
+        if not (isinstance(name, str) and isinstance(images, int)):
             continue
         ours = summary.protocol
         same = ("data", "reference", "reference_images", "extractor_digest", "resize", "images")
         other = [key for key in same if ours and theirs.get(key) != ours.get(key)]
-        judges, known = theirs.get("metrics") or {}, ours.get("metrics")
-        other += [m for m in judges if isinstance(known, dict) and judges[m] != known.get(m)]
+        judges, known = theirs.get("metrics"), ours.get("metrics")
+        if isinstance(judges, dict) and isinstance(known, dict):
+            other += [str(m) for m in judges if judges[m] != known.get(m)]
         note = f"measured in another way: {', '.join(other)}" if other else "one set of images of another program"
-        last = record.get("last")
         found.append(
             ExternalScore(
                 name=name,
-                images=int(record.get("images") or 0),
-                metrics={} if other else dict(metrics),
-                last=dict(last) if isinstance(last, dict) and not other else {},
+                images=images,
+                metrics={} if other else scores_of(metrics),
+                last=scores_of(last) if isinstance(last, dict) and not other else {},
                 note=note,
             )
         )
     return found
+
+
+def scores_of(record: Mapping[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in numbers(record) if value is not None}
 
 
 def published_figures(summary: Summary) -> list[PublishedFigure]:

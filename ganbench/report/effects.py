@@ -94,6 +94,12 @@ def rule(suite: Suite, key: MetricKey, notes: Mapping[str, Json], comparisons: i
     )
 
 
+def comparable(notes: Mapping[str, Json], protocol: Mapping[str, Json]) -> dict[str, Json]:
+    """Without floors for another number of images, which say nothing here: FID falls with their number."""
+    images = protocol.get("images")
+    return {name: value for name, value in notes.items() if notes.get(f"{name}_images", images) == images}
+
+
 # --- one metric ----------------------------------------------------------------------------------
 @dataclass(frozen=True, kw_only=True)
 class Compared:
@@ -122,7 +128,7 @@ def compare(runs: Runs, key: MetricKey, notes: Mapping[str, Json], deleted: int 
             second[level] = stats.against(everything[level], everything[BASELINE], ratio, unwired=said)
     findings = stats.judge_looks(first, second, rule(suite, key, notes, len(first) + deleted))
     pairs = _interactions(runs, everything if topped else early, key)
-    contrasts = {**first, **second}
+    contrasts = {level: second[level] if findings[level].look == 2 else one for level, one in first.items()}
     shrunken = _shrunken(contrasts, mains, ratio)
     effects = []
     for level, finding in findings.items():

@@ -13,6 +13,8 @@ from typing import Any
 from ganbench.api.cell import Cell, Suite
 from ganbench.api.config import Json
 from ganbench.api.summary import Summary
+from ganbench.errors import StoreError
+from ganbench.files import typed
 from ganbench.store import SuiteFolder
 from ganbench.suite import cell_digest, expand, topped_up
 
@@ -57,21 +59,14 @@ class Looks:
 
     @classmethod
     def read(cls, folder: SuiteFolder) -> Looks | None:
+        """None where there is none. Raises StoreError where it is damaged: what was declared is not to be forgotten."""
         found = folder.read_looks()
         if found is None:
             return None
-        second: dict[str, Any] | None = found["second"]
-        return cls(
-            declared=Declared(**found["declared"]),
-            baseline=found["baseline"],
-            levels=found["levels"],
-            changes=tuple(found["changes"]),
-            second=None
-            if second is None
-            else SecondLook(
-                cells=tuple(second["cells"]), levels=tuple(second["levels"]), verdicts=dict(second["verdicts"])
-            ),
-        )
+        try:
+            return typed(cls, {name: value for name, value in found.items() if name != "schema"})
+        except ValueError as error:  # pydantic's ValidationError is one
+            raise StoreError(f"{folder.path / 'looks.json'}: is damaged: remove it to declare the plan anew") from error
 
     def write(self, folder: SuiteFolder) -> None:
         record: dict[str, Json] = asdict(self)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,13 +11,13 @@ from ganbench.api.cell import RunResult, Suite
 from ganbench.api.metric import MetricKey
 from ganbench.api.report import Report
 from ganbench.api.summary import Summary
-from ganbench.errors import ConfigError, NothingMatched, StoreError
+from ganbench.errors import ConfigError, NothingMatched, StoreError, did_you_mean
 from ganbench.files import typed
 from ganbench.provenance import changed_since, evaluation_key
 from ganbench.report.looks import Looks
 from ganbench.report.protocol import check_protocols
 from ganbench.report.summarise import combination, summarise
-from ganbench.store import SCHEMA, CellFolder, SuiteFolder, table
+from ganbench.store import CellFolder, SuiteFolder, table
 from ganbench.suite import load_resolved
 
 if TYPE_CHECKING:
@@ -58,8 +58,6 @@ def recorded(folder: SuiteFolder) -> Recorded:
     if found is None:
         raise NothingMatched(f"{folder.path}: holds no suite that was run")
     text, plan = found
-    if plan.get("schema", 0) > SCHEMA:
-        raise StoreError(f"{folder.path / 'plan.json'}: was written by a newer ganbench. Upgrade ganbench to read it.")
     return Recorded(suite=load_resolved(text, str(folder.path / "suite.yaml")), plan=plan)
 
 
@@ -70,6 +68,8 @@ def stale(folder: CellFolder, planned: Mapping[str, Any], result: RunResult) -> 
     try:
         cell, _, _ = folder.read_config()
         origin = folder.read_provenance()
+    except StoreError as error:
+        return str(error)
     except ValueError:  # pydantic's ValidationError is one
         return "was written by another version of ganbench, which has other fields"
     if origin is not None and (changed := changed_since(origin, cell.config)):
@@ -149,6 +149,10 @@ def default_formats() -> list[str]:
 
 
 def formats_of(text: str | None) -> list[str]:
-    """`md,csv` as names; None is all defaults. Raises UnknownPlugin."""
-    named: Iterable[str] = default_formats() if text is None else filter(None, map(str.strip, text.split(",")))
+    """`md,csv` as names; None is all defaults. Raises UnknownPlugin, and ConfigError where none is named."""
+    if text is None:
+        return default_formats()
+    named = [name for name in map(str.strip, text.split(",")) if name]
+    if not named:
+        raise ConfigError(f"--format {text!r}: names no format.{did_you_mean('', registry.names('report'))}")
     return [registry.find("report", name).name for name in named]

@@ -15,7 +15,7 @@ from ganbench.api.metric import MetricKey
 from ganbench.api.summary import Effect, Summary
 from ganbench.errors import ConfigError, did_you_mean
 from ganbench.report import words
-from ganbench.report.effects import BASELINE, Level, Runs, compare, outcomes, state
+from ganbench.report.effects import BASELINE, Level, Runs, comparable, compare, outcomes, state
 from ganbench.report.protocol import titled
 
 if TYPE_CHECKING:
@@ -61,10 +61,8 @@ def summarise(
         held[names[i]].append(records[i])
     runs = Runs(suite=suite, rows=held)
 
-    # A floor for another number of images says nothing here: FID falls with their number.
-    images = protocol.get("images")
-    comparable = {name: value for name, value in notes.items() if notes.get(f"{name}_images", images) == images}
-    compared = {key.name: compare(runs, key, comparable, len(deleted)) for key in keys}
+    floors = comparable(notes, protocol)
+    compared = {key.name: compare(runs, key, floors, len(deleted)) for key in keys}
     primary = next(key for key in keys if key.name == suite.primary_metric)
     decided = compared[primary.name]
     effects = [effect for key in keys for effect in compared[key.name].effects]

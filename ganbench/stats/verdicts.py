@@ -121,22 +121,31 @@ def judge_contrasts(contrasts: Mapping[K, Contrast], rule: Rule) -> dict[K, Find
 
 def judge_looks(first: Mapping[K, Contrast], second: Mapping[K, Contrast], rule: Rule) -> dict[K, Finding]:
     """Two looks at `rule.alpha` each. first: every comparison, with the seeds of the first look; second: those that got
-    the declared top-up, with all their seeds. What was decided at the first look stays decided as it was."""
+    the declared top-up, with all their seeds. What was decided at the first look stays decided as it was, also where it
+    got more seeds for the sake of others, as in a grid; but failures count whenever they come. Without declared
+    comparisons nothing is decided, so all seeds are shown."""
     found = judge_contrasts(first, rule)
-    if second:
-        again = judge_contrasts({**first, **second}, rule)
-        found |= {key: replace(again[key], look=2, open=False) for key in second}
+    more = {
+        key: one
+        for key, one in second.items()
+        if rule.comparisons is None or found[key].verdict in UNDECIDED or one.level.failures > first[key].level.failures
+    }
+    if more:
+        again = judge_contrasts({**first, **more}, rule)
+        found |= {key: replace(again[key], look=2, open=False) for key in more}
     return found
 
 
 def _adjusted(p: Mapping[K, float], contrasts: Mapping[K, Contrast], m: int) -> dict[K, float]:
-    """Holm. The p value of a level with failures speaks of its survivors alone, so it must not clear the way for
-    others: to them it counts as 1, else a failure here could earn a verdict there."""
+    """Holm. The p value of a level with failures speaks of its survivors alone, and that of a level with missing seeds
+    is provisional, so they must not clear the way for others: to them they count as 1, else a failure here could earn a
+    verdict there."""
     keys = list(p)
-    seen = [1.0 if contrasts[key].level.failures else p[key] for key in keys]
+    apart = {key for key in keys if contrasts[key].level.failures or contrasts[key].level.missing}
+    seen = [1.0 if key in apart else p[key] for key in keys]
     adjusted = dict(zip(keys, holm(seen, m), strict=True))
     for i, key in enumerate(keys):
-        if contrasts[key].level.failures:
+        if key in apart:
             adjusted[key] = holm([*seen[:i], p[key], *seen[i + 1 :]], m)[i]
     return adjusted
 

@@ -14,7 +14,7 @@ from ganbench.suite.build import Base, build, build_options
 from ganbench.suite.expand import more_seeds
 from ganbench.suite.fields import KEYS, PROFILE_KEYS, Fields
 from ganbench.suite.levels import check_levels
-from ganbench.suite.metrics import check_metrics
+from ganbench.suite.metrics import check_loggers, check_metrics
 from ganbench.suite.settings import Setting, SettingError, assign
 from ganbench.suite.yaml import Mark, Node, Problem, parse, read
 
@@ -229,6 +229,8 @@ class _Loader:
         if node is None:
             return RunOptions()
         options, problems = build_options(node, plugins=self.plugins)
+        if options is not None and not problems and self.plugins:
+            check_loggers(options, node, problems)
         self.problems += [_moved(problem, "options") for problem in problems]
         return options or RunOptions()
 

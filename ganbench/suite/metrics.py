@@ -1,11 +1,11 @@
-"""Do the chosen metrics fit the data set, and is the primary one among what they measure?"""
+"""Do the chosen metrics fit the data set, and is the primary one among what they measure? Can the loggers log?"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
 from ganbench import registry
-from ganbench.api.config import RunConfig
+from ganbench.api.config import RunConfig, RunOptions
 from ganbench.errors import DataError, GanbenchError, did_you_mean
 from ganbench.suite.build import Base, place
 from ganbench.suite.yaml import Node, Problem
@@ -13,6 +13,7 @@ from ganbench.suite.yaml import Node, Problem
 if TYPE_CHECKING:
     from ganbench.api.data import DatasetInfo
     from ganbench.api.dataset import Dataset
+    from ganbench.api.logger import Logger
     from ganbench.api.metric import Metric
 
 
@@ -40,3 +41,11 @@ def check_metrics(base: Base, node: Node, primary: str, named: Node | None, prob
         mark = named.mark if named else place(node, ("evaluation", "metrics"))[0]
         message = f"{primary!r} is none of the metrics' numbers.{did_you_mean(primary, keys)}"
         problems.append(Problem(mark=mark, path="primary_metric", message=message))
+
+
+def check_loggers(options: RunOptions, node: Node, problems: list[Problem]) -> None:
+    """What loggers lack is said before anything runs: else every cell would fail on it."""
+    for index, spec in enumerate(options.loggers):
+        if sentence := cast("Logger", registry.make("logger", spec)).problem():
+            mark, path = place(node, ("loggers", index))
+            problems.append(Problem(mark=mark, path=path, message=sentence))

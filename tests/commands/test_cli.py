@@ -13,6 +13,7 @@ from stub_results import SUITE, failing, make_results, make_stale, without, writ
 from typer.testing import CliRunner, Result
 
 from ganbench import cli
+from ganbench.commands.group import with_retry_word
 from ganbench.commands.run import worst
 from ganbench.store import SuiteFolder
 
@@ -80,7 +81,7 @@ def test_version_is_printed() -> None:
     ],
 )
 def test_retry_takes_an_optional_word(given: list[str], meant: list[str]) -> None:
-    assert cli.with_retry_word(given) == meant
+    assert with_retry_word(given) == meant
 
 
 def test_mistakes_in_a_suite_are_one_line_each_and_exit_2(tmp_path: Path) -> None:

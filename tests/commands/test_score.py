@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import struct
 from dataclasses import replace
 
 import numpy as np
@@ -64,6 +66,8 @@ def test_files_come_in_an_order_of_their_own(folder):
     assert names == [path.name for path in image_files(folder)]
     (folder / "link.png").symlink_to("/etc/hostname")
     (folder / ".hidden.png").write_bytes(b"")
+    (folder / ".thumbnails").mkdir()
+    (folder / ".thumbnails" / "0.png").write_bytes(b"")
     (folder / "notes.txt").write_text("")
     assert [path.name for path in image_files(folder)] == names
     (folder.parent / "empty").mkdir()
@@ -82,9 +86,13 @@ def test_pixels_arrive_as_they_are_in_the_file(folder):
     expected = np.asarray(Image.open(path)).transpose(2, 0, 1)
     found = read_images([path], DatasetInfo(shape=(3, 16, 16), counts={"train": 2}))
     assert (found[0].numpy() == expected).all()
-    path.write_bytes(b"no image")
-    with pytest.raises(DataError, match="cannot be read as an image"):
-        read_images([path], DatasetInfo(shape=(3, 16, 16), counts={"train": 2}))
+    whole = path.read_bytes()
+    place = whole.index(b"IDAT") + 4
+    cut = struct.pack(">I", 100) + b"IDAT" + whole[place : place + 100] + bytes(4)
+    for damaged in (b"no image", whole[: place - 8] + cut + struct.pack(">I", 9) + bytes(range(16)), whole[:200]):
+        path.write_bytes(damaged)
+        with pytest.raises(DataError, match="cannot be read as an image"):
+            read_images([path], DatasetInfo(shape=(3, 16, 16), counts={"train": 2}))
 
 
 def test_labels_are_read_as_sample_writes_them(folder, tmp_path):
@@ -96,17 +104,29 @@ def test_labels_are_read_as_sample_writes_them(folder, tmp_path):
     files = image_files(folder)[:2]
     table = tmp_path / "labels.csv"
     table.write_text(f"file,hair,marks\n{files[1].name},blue,none\n{files[0].name},red,a+c\n")
-    found = read_labels(table, files, info)
+    found = read_labels(table, folder, files, info)
     assert found["hair"].tolist() == [0, 1]
     assert found["marks"].tolist() == [[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]]
     with pytest.raises(DataError, match="has no row for"):
-        read_labels(table, image_files(folder)[:3], info)
+        read_labels(table, folder, image_files(folder)[:3], info)
     table.write_text(f"file,hair,marks\n{files[0].name},green,a\n{files[1].name},red,a\n")
     with pytest.raises(ConfigError, match="there is no 'green'"):
-        read_labels(table, files, info)
+        read_labels(table, folder, files, info)
     table.write_text("file,hair\n")
     with pytest.raises(DataError, match="has no column 'marks'"):
-        read_labels(table, files, info)
+        read_labels(table, folder, files, info)
+
+
+def test_files_of_one_name_are_told_apart(folder, tmp_path):
+    shutil.copy(folder / "0.png", folder / "more" / "0.png")
+    info = DatasetInfo(shape=(3, 16, 16), counts={"train": 2}, labels={"hair": LabelInfo(kind="class", size=2)})
+    files = [folder / "0.png", folder / "more" / "0.png"]
+    table = tmp_path / "labels.csv"
+    table.write_text("file,hair\n0.png,1\nmore/0.png,0\n")
+    assert read_labels(table, folder, files, info)["hair"].tolist() == [1, 0]
+    table.write_text("file,hair\n0.png,1\n")
+    with pytest.raises(DataError, match=r"has no row for more/0\.png"):
+        read_labels(table, folder, files, info)
 
 
 def test_scores_stand_in_the_report_unless_they_were_measured_in_another_way(tmp_path):

@@ -161,6 +161,20 @@ def looks(*diversity: float, steps: int = 400) -> list[tuple[int, list[str]]]:
     return seen
 
 
+@pytest.mark.parametrize("log_every", [1, 7, 1000])
+def test_gradient_norms_are_those_of_every_hundredth_however_often_lines_are_logged(log_every: int) -> None:
+    steps = 1000
+    training, _ = tiny_training(tiny_parts(change(tiny_config(), training={"budget": Budget(steps=steps)})))
+    health = Monitor(prober=Said(), chance=chance(training.loss))
+    for step in range(steps):
+        training.step = step
+        training.step_progress = training.progress
+        training.watch_gradients = (step + 1) % log_every == 0 or health.wants_gradients(training)
+        training.gradient_norms = {"D": torch.tensor(float(step))}
+        health.collect(training, {})
+    assert [int(norm) for norm in health.norms["D"]] == list(range(0, steps, 10))
+
+
 def test_probes_come_every_twentieth_and_at_the_end() -> None:
     assert [step for step, _ in looks()] == list(range(20, 401, 20))
     assert [step for step, _ in looks(steps=12)] == [5, 10, 12]

@@ -96,11 +96,11 @@ class Monitor:
             if name.startswith("D/") and "adversarial" in name.rpartition("/")[2]:
                 self.losses[name] = self.losses[name] + term if name in self.losses else term.clone()
         self.steps += 1
-        if training.watch_gradients:
+        # Not those of every line of the history: what is seen must not hang on how often lines are written.
+        if training.watch_gradients and training.step_progress * NORMS >= self.watched - 1e-9:
             for phase, norm in training.gradient_norms.items():
                 self.norms.setdefault(phase, []).append(norm)
-            if training.step_progress * NORMS >= self.watched - 1e-9:
-                self.watched = math.floor(training.step_progress * NORMS + 1e-9) + 1
+            self.watched = math.floor(training.step_progress * NORMS + 1e-9) + 1
 
     # --- every twentieth of training ---------------------------------------------------------------
     def due(self, training: Training) -> bool:

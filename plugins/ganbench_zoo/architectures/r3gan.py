@@ -119,7 +119,7 @@ class R3GAN(Architecture):
 
     It is meant to be trained with the loss `relativistic_paired` and two of the trick `gradient_penalty`, R1 (at real)
     and R2 (at fake), each with target 0. What the paper sets besides: output_activation none, latents.size 64,
-    betas [0.0, 0.99], ema; widths of 384 at 64 pixels, and of 768 with widest 1 on CIFAR-10.
+    betas [0.0, 0.99], ema; a width of 384 with widest 2 at 64 pixels, and of 768 with widest 1 on CIFAR-10.
 
     Blocks have biases and no norm, maps are resized by linear interpolation outside of them, and the last layer of each
     starts at zero, so there is no place for the fields kernel, stem, norm, spectral_norm, bias and up- or downsampling.

@@ -37,8 +37,11 @@ class SAGAN(ResNet):
 
     def conflict(self, parts: Parts) -> str | None:
         for name, trick in parts.tricks.items():
-            normed = getattr(trick, "networks", ()) if name.partition("#")[0] == "spectral_norm" else ()
-            if twice := [side for side in self.spectral_norm if side in normed]:
+            kind = name.partition("#")[0]
+            sides = getattr(trick, "networks", ()) if kind in ("spectral_norm", "spectral_regularization") else ()
+            if kind == "weight_clipping":
+                sides = ("discriminator",)
+            if twice := [side for side in self.spectral_norm if side in sides]:
                 return f"sagan has spectral norm in the {twice[0]} already; the trick {name} would change nothing there"
         return super().conflict(replace(parts, config=self.configured(parts.config, parts.info)))
 

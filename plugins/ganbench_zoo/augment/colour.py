@@ -31,7 +31,8 @@ def colour_matrix(channels: int, *, contrast: Tensor, luma_flip: Tensor, hue: Te
     across = torch.eye(channels, device=along.device) - along
     turned = torch.zeros_like(along)  # `across`, turned by a right angle: the cross product with the axis
     if channels == 3:
-        turned = along.new_tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]]) / 3**0.5
+        onward = torch.eye(3, device=along.device).roll(1, 0)  # made there: numbers from the host would have to wait
+        turned = (onward - onward.T) / 3**0.5
 
     def wide(values: Tensor) -> Tensor:  # [N] -> N 1 1
         return values[:, None, None]

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
-from ganbench import report_progress
+from ganbench import DataError, report_progress
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP")  # no other decoder is ever run
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
@@ -53,7 +53,11 @@ class Read:
 
 def read_all(root: Path, files: Sequence[str], how: Reading) -> Read:
     """Read files (relative to `root`), which must have been listed by us: no name that a table gives is opened."""
-    images = np.empty((len(files), *how.shape), np.uint8)
+    try:
+        images = np.empty((len(files), *how.shape), np.uint8)
+    except (MemoryError, ValueError) as error:  # more than there is, or than can be counted
+        shape = " x ".join(map(str, how.shape))
+        raise DataError(f"{root}: {len(files)} images of {shape} do not fit into memory: a smaller `size`?") from error
     problems: list[str] = []
     kept: list[int] = []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ from ganbench import Cell, ConfigError, Json, Logger
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
+MISSING = "tensorboard is not installed: pip install 'ganbench[tensorboard]'"
+
 
 @dataclass(frozen=True, kw_only=True)
 class TensorBoard(Logger):
@@ -24,11 +27,14 @@ class TensorBoard(Logger):
     folder: str = "tensorboard"  # below the cell's folder; `tensorboard --logdir results` finds all of them
     images: bool = True  # the grid of the fixed latents too, at every evaluation
 
+    def problem(self) -> str | None:
+        return MISSING if find_spec("tensorboard") is None else None
+
     def open(self, cell: Cell, folder: Path) -> TensorBoardWriter:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
-            raise ConfigError("loggers: tensorboard is not installed: pip install 'ganbench[tensorboard]'") from error
+            raise ConfigError(f"loggers: {MISSING}") from error
         writer = SummaryWriter(log_dir=str(folder / self.folder))
         settings = dict(flat(asdict(cell.config)))
         said = {**cell.levels, "seed": cell.seed, **settings}

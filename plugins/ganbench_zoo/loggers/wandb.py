@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
 from PIL import Image
 
 from ganbench import Cell, ConfigError, Json, Logger
+
+MISSING = "wandb is not installed: pip install 'ganbench[wandb]'"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,11 +22,14 @@ class WandB(Logger):
     project: str = "ganbench"  # under which W&B files the runs
     mode: Literal["offline", "online", "disabled"] = "offline"  # online sends data away, and needs an account
 
+    def problem(self) -> str | None:
+        return MISSING if find_spec("wandb") is None else None
+
     def open(self, cell: Cell, folder: Path) -> WandBWriter:
         try:
             import wandb
         except ImportError as error:
-            raise ConfigError("loggers: wandb is not installed: pip install 'ganbench[wandb]'") from error
+            raise ConfigError(f"loggers: {MISSING}") from error
         run = wandb.init(
             project=self.project,
             mode=self.mode,

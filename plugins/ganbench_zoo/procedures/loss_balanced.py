@@ -8,6 +8,8 @@ from torch import Tensor
 
 from ganbench import Batch, Data, Parts, RunConfig, Terms, Training
 from ganbench_zoo.procedures.adversarial import Adversarial
+from ganbench_zoo.tricks.feature_matching import FeatureMatching
+from ganbench_zoo.tricks.swapped_labels import SwappedLabels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +34,9 @@ class LossBalanced(Adversarial):
         for name in ("d_updates", "g_updates"):
             if (updates := getattr(parts.config.training, name)) != 1:
                 return f"loss_balanced makes updates as the losses say; training.{name} is {updates} and must stay 1"
+        for name, trick in parts.tricks.items():
+            if isinstance(trick, SwappedLabels) or (isinstance(trick, FeatureMatching) and trick.alone):
+                return f"loss_balanced goes by G's adversarial loss, in whose place {name} puts a term of its own"
         return None
 
     def batches_per_step(self, config: RunConfig) -> int:

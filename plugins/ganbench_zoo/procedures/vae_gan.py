@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganbench import Batch, Forward, Game, Moment, Parts, Terms, Training
-from ganbench.phases import update_generator
+from ganbench.phases import update_generator, viewer
 from ganbench_zoo.procedures.adversarial import Adversarial
 
 
@@ -59,15 +59,22 @@ class VAEGAN(Adversarial):
 
     def update_g(self, training: Training, reals: list[Batch], update: int) -> Terms:
         real, codes = reals[update % len(reals)], list[Code]()
+        game = self.game(training, real, codes)
 
         def bound(forward: Forward, moment: Moment) -> Terms:
             """The negative evidence lower bound per feature, in two terms."""
             (code,) = codes
             with training.autocast():
                 images = training.networks.generator(code.latents, real.labels).float()
+
+            def features(batch: Batch) -> Tensor | None:
+                # New streams, so that tricks augment a real and its reconstruction alike.
+                same = replace(moment, scope="reconstruction", streams={})
+                return viewer(training, game, same)(batch).features
+
             with torch.no_grad():
-                wanted = forward.discriminate(real).features
-            found = forward.discriminate(replace(real, images=images)).features
+                wanted = features(real)
+            found = features(replace(real, images=images))
             assert found is not None and wanted is not None
             error = (found - wanted).square().sum(1).mean() / 2
             scale = self.reconstruction / found.shape[1]
@@ -76,7 +83,7 @@ class VAEGAN(Adversarial):
         return update_generator(
             training,
             training.moment("G", update),
-            self.game(training, real, codes),
+            game,
             extra=bound,
             separate_batches=self.separate_batches,
         )

@@ -14,7 +14,7 @@ from ganbench import Report, Summary
 
 @dataclass(frozen=True, kw_only=True)
 class JSON(Report):
-    """summary.json: effects, rows, protocol and footer for programs; keys sorted, never NaN."""
+    """summary.json: effects, interactions, rows, external scores and protocol for programs; keys sorted, never NaN."""
 
     def write(self, summary: Summary, folder: Path) -> list[Path]:
         suite = summary.suite
@@ -38,6 +38,13 @@ class JSON(Report):
             "finished": summary.finished,
             "metrics": summary.keys,
             "effects": summary.effects,
+            "interactions": summary.interactions,
+            "look": summary.look,
+            "looks": summary.looks,
+            "comparisons": summary.comparisons,
+            "smallest_effect": summary.smallest_effect,
+            "spread": summary.spread,
+            "external": summary.records.external,
             "rows": [{**row, "levels": json.loads(row["levels"])} for row in summary.rows.to_dict("records")],
             "protocol": summary.protocol,
             "notes": summary.notes,

@@ -9,11 +9,12 @@ from pathlib import Path
 from statistics import fmean, geometric_mean
 
 from ganbench import Effect, MetricKey, Report, Summary
+from ganbench_zoo.reports import wording
 
 
 @dataclass(frozen=True, kw_only=True)
 class Markdown(Report):
-    """table.md: the answer, the verdict table, the other metrics, and how the numbers were made."""
+    """table.md: the answer, the verdicts, the other metrics, images of other programs, how the numbers were made."""
 
     def write(self, summary: Summary, folder: Path) -> list[Path]:
         path = folder / "table.md"
@@ -22,7 +23,7 @@ class Markdown(Report):
 
 
 def _document(summary: Summary) -> Iterable[str]:
-    primary = next(key for key in summary.keys if key.name == summary.suite.primary_metric)
+    primary = wording.primary(summary)
     yield f"# {_text(summary.suite.folder)}"
     yield from ("", f"**{_text(summary.suite.question)}**", "", _text(summary.answer), "")
     if summary.warnings:
@@ -32,6 +33,8 @@ def _document(summary: Summary) -> Iterable[str]:
         yield from ("## Other metrics", "")
         yield from ("Exploratory: their p values are not adjusted, and they decide nothing.", "")
         yield from (*_others(summary, others), "")
+    if summary.records.external:
+        yield from ("## Images of other programs", "", *_external(summary), "")
     yield from ("## How the numbers were made", "", *(f"- {_text(line)}" for line in summary.footer))
     if bounds := [_bound(name, summary) for name in sorted(summary.notes) if _is_bound(name)]:
         yield f"- Real images reach: {', '.join(bounds)}."
@@ -52,18 +55,18 @@ def _verdicts(summary: Summary, key: MetricKey) -> Iterable[str]:
     if effects:
         first = effects[0]
         yield _row(
-            *("baseline", _number(first.baseline_score), *(_mean(summary, key, None, name) for name in extra)),
+            *("baseline", wording.number(first.baseline_score), *(_mean(summary, key, None, name) for name in extra)),
             *("", "", "", *_seeds(first.baseline_n, first.baseline_failures), ""),
         )
-    for word in ("floor", "ceiling"):
-        if isinstance(value := summary.notes.get(f"{key.name}_{word}"), int | float):
-            yield _row(f"{word} (real images)", _number(value), *[""] * (len(extra) + 6))
+    if said := wording.bound(summary, key.name):
+        yield _row(f"{said[0]} (real images)", wording.number(said[1]), *[""] * (len(extra) + 6))
     for effect in effects:
         bold = "**" if effect.verdict in ("helps", "hurts") else ""
+        means = (_mean(summary, key, effect, name) for name in extra)
         yield _row(
-            *(_text(_name(effect)), _number(effect.score), *(_mean(summary, key, effect, name) for name in extra)),
-            *(_change(effect, key), _p(effect.p_adjusted), f"{bold}{effect.verdict}{bold}"),
-            *(*_seeds(effect.n, effect.failures), _text(_note(effect))),
+            *(_text(wording.name_of((effect.axis, effect.level))), wording.number(effect.score), *means),
+            *(_change(effect, key), wording.p_value(effect.p_adjusted), f"{bold}{effect.verdict}{bold}"),
+            *(*_seeds(effect.n, effect.failures), _text(wording.note(effect))),
         )
 
 
@@ -74,16 +77,26 @@ def _others(summary: Summary, keys: Sequence[MetricKey]) -> Iterable[str]:
     yield _rule(1 + len(keys))
     levels = list(dict.fromkeys((effect.axis, effect.level) for effect in summary.effects))
     if levels:
-        yield _row("baseline", *(_number(found[*levels[0], key.name].baseline_score) for key in keys))
-    for word in ("floor", "ceiling"):
-        bounds = [summary.notes.get(f"{key.name}_{word}") for key in keys]
-        if any(isinstance(bound, int | float) for bound in bounds):
-            cells = (_number(bound) if isinstance(bound, int | float) else "" for bound in bounds)
-            yield _row(f"{word} (real images)", *cells)
+        yield _row("baseline", *(wording.number(found[*levels[0], key.name].baseline_score) for key in keys))
+    bounds = [wording.bound(summary, key.name) for key in keys]
+    for word in dict.fromkeys(bound[0] for bound in bounds if bound):
+        cells = (wording.number(bound[1]) if bound and bound[0] == word else "" for bound in bounds)
+        yield _row(f"{word} (real images)", *cells)
     for level in levels:
         effects = [found[*level, key.name] for key in keys]
-        cells = (f"{_number(e.score)} {_change(e, key)}".strip() for e, key in zip(effects, keys, strict=True))
-        yield _row(_text(_name(effects[0])), *cells)
+        cells = (f"{wording.number(e.score)} {_change(e, key)}".strip() for e, key in zip(effects, keys, strict=True))
+        yield _row(_text(wording.name_of(level)), *cells)
+
+
+def _external(summary: Summary) -> Iterable[str]:
+    """What `ganbench score` has measured like the suite: single sets of images, so without any verdict."""
+    names = [key.name for key in summary.keys if any(key.name in one.metrics for one in summary.records.external)]
+    titles = {key.name: key.title or key.name for key in summary.keys}
+    yield _row("images of", "images", *(_text(titles[name]) for name in names), "note")
+    yield _rule(3 + len(names))
+    for one in summary.records.external:
+        scores = (wording.number(one.metrics.get(name)) for name in names)
+        yield _row(_text(one.name), str(one.images), *scores, _text(one.note))
 
 
 def _row(*cells: str) -> str:
@@ -95,24 +108,11 @@ def _rule(columns: int) -> str:
 
 
 # --- cells ---------------------------------------------------------------------------------------
-def _name(effect: Effect) -> str:
-    return f"{effect.axis}: {effect.level}" if effect.axis else effect.level
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
-
-
-def _p(value: float | None) -> str:
-    return "" if value is None else "< 0.0001" if value < 1e-4 else f"{value:.2g}"
-
-
 def _change(effect: Effect, key: MetricKey) -> str:
     if effect.change_percent is None or effect.ci_low is None or effect.ci_high is None:
         return ""
-    if key.scale == "ratio":
-        return f"{effect.change_percent:+.1f} % [{effect.ci_low:+.1f}, {effect.ci_high:+.1f}]"
-    return f"{effect.change_percent / 100:+.3g} [{effect.ci_low / 100:+.3g}, {effect.ci_high / 100:+.3g}]"
+    low, high = (wording.change(end, key).removesuffix(" %") for end in (effect.ci_low, effect.ci_high))
+    return f"{wording.change(effect.change_percent, key)} [{low}, {high}]"
 
 
 def _seeds(finished: int, failures: int) -> tuple[str, str]:
@@ -126,12 +126,7 @@ def _mean(summary: Summary, key: MetricKey, effect: Effect | None, column: str) 
     values = sorted(float(v) for status, v, name in rows if status == "done" and name == level and v == v)
     if not values or (key.scale == "ratio" and values[0] <= 0):
         return ""
-    return _number(geometric_mean(values) if key.scale == "ratio" else fmean(values))
-
-
-def _note(effect: Effect) -> str:
-    needed = f"{effect.seeds_needed} seeds would do" if effect.seeds_needed else ""
-    return "; ".join(part for part in (effect.note, needed) if part)
+    return wording.number(geometric_mean(values) if key.scale == "ratio" else fmean(values))
 
 
 def _is_bound(name: str) -> bool:
@@ -140,7 +135,7 @@ def _is_bound(name: str) -> bool:
 
 def _bound(name: str, summary: Summary) -> str:
     value, images = summary.notes[name], summary.notes.get(f"{name}_images")
-    number = _number(value) if isinstance(value, int | float) else str(value)
+    number = wording.number(value) if isinstance(value, int | float) else str(value)
     return _text(f"{name} {number}" + (f" ({images} images)" if images is not None else ""))
 
 

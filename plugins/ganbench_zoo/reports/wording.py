@@ -56,6 +56,16 @@ def p_value(value: float | None) -> str:
     return "" if value is None else "< 0.0001" if value < 1e-4 else f"{value:.2g}"
 
 
+def bound(summary: Summary, name: str) -> tuple[str, float] | None:
+    """`floor` or `ceiling`: what real images reach on a metric. That of another number of images says nothing here."""
+    scored = summary.protocol.get("images")
+    for word in ("floor", "floor_halves", "ceiling"):  # halves of the reference, where nothing is held out
+        value, images = summary.notes.get(f"{name}_{word}"), summary.notes.get(f"{name}_{word}_images", scored)
+        if isinstance(value, int | float) and scored in (None, images):
+            return word.partition("_")[0], value
+    return None
+
+
 def note(effect: Effect) -> str:
     needed = f"{effect.seeds_needed} seeds would do" if effect.seeds_needed else ""
     return "; ".join(part for part in (effect.note, needed) if part)

@@ -48,7 +48,9 @@ class GradientPenalty(Trick):
         if moment.phase == "G" or forward.real_output is None or moment.step % self.every:
             return None
         points = self.points(forward, moment)
-        points = Batch(images=points.images.detach().requires_grad_(), labels=points.labels)
+        # A copy, since D's weights hang on the fakes where G looks ahead, and the slope is that of D as it is. G's
+        # gradient goes through the points, then; they have no history otherwise.
+        points = Batch(images=points.images.clone().requires_grad_(), labels=points.labels)
         scores = forward.discriminate(points, fp32=True).score()
         (slopes,) = torch.autograd.grad(scores.sum(), points.images, create_graph=True)
         squares = (slopes * moment.config.half_range).flatten(1).square().sum(1)

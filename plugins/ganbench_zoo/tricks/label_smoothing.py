@@ -34,10 +34,12 @@ class LabelSmoothing(Trick):
         for name, soft in (("real", self.real), ("fake", self.fake)):
             if isinstance(soft, tuple) and soft[0] > soft[1]:
                 raise ValueError(f"{name} is a range from low to high, not from {soft[0]} to {soft[1]}")
-        if self.real == 1 and self.fake == 0:
+        if self.real in (1, (1, 1)) and self.fake in (0, (0, 0)):
             raise ValueError("real: 1 and fake: 0 are the labels without smoothing")
         if not self.phases:
             raise ValueError("phases must name at least one of D and G")
+        if self.real in (1, (1, 1)) and "D" not in self.phases:
+            raise ValueError("G wants its fakes called real, so with real: 1 and without phase D nothing changes")
 
     def conflict(self, parts: Parts) -> str | None:
         if not parts.loss.reads_labels:

@@ -20,5 +20,6 @@ def matrix(layer: nn.Linear | _ConvNd) -> Tensor:
     """[outputs, rest] of one layer; transposed convolutions keep their outputs in the second dimension."""
     weight: Tensor = layer.weight  # of a normalised one, this is not what is learnt
     if parametrize.is_parametrized(layer, "weight"):
-        weight = layer.get_submodule("parametrizations.weight").get_parameter("original")
+        # Not `get_parameter`: while a procedure looks ahead, a plain tensor stands in the parameter's place.
+        weight = getattr(layer.get_submodule("parametrizations.weight"), "original")  # noqa: B009
     return (weight.transpose(0, 1) if isinstance(layer, _ConvTransposeNd) else weight).flatten(1)

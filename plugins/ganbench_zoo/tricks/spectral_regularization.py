@@ -58,9 +58,11 @@ class SpectralRegularization(Trick):
         """The largest singular value, with gradient; moves the layer's vector in memory. Scalar."""
         with torch.no_grad():
             new = key not in self.memory
-            left = moment.normal("spectral_regularization", (len(matrix),), like=matrix) if new else self.memory[key]
+            start = moment.normal("spectral_regularization", (len(matrix),), like=matrix) if new else self.memory[key]
+            left = start
             for _ in range(FIRST_ITERATIONS if new else self.power_iterations):
                 right = F.normalize(matrix.T @ left, dim=0)
                 left = F.normalize(matrix @ right, dim=0)
-            self.memory[key] = left
+            # Weights of zero, as residual blocks may start with, would leave a vector of zeros, for ever.
+            left = self.memory[key] = left.where(left.any(), start)
         return left @ matrix @ right

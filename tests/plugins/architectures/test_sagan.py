@@ -53,3 +53,11 @@ def test_without_its_own_parts_it_is_a_resnet():
         made.append(architecture.generator(tiny_config(), tiny_info()).state_dict())
     assert made[0].keys() == made[1].keys()
     assert all(torch.equal(made[0][key], made[1][key]) for key in made[0])
+
+
+@pytest.mark.parametrize("trick", ["spectral_norm", "spectral_regularization", "weight_clipping"])
+def test_tricks_that_spectral_norm_leaves_nothing_to_do_are_refused(trick):
+    for sides in ((), ("generator",), ("generator", "discriminator")):
+        net = SAGAN(spectral_norm=sides)
+        refused = net.conflict(tiny_parts(architecture=net, tricks=[trick])) or ""
+        assert ("would change nothing" in refused) is ("discriminator" in sides)

@@ -181,6 +181,12 @@ def test_formats_with_a_false_suffix_are_bad(tmp_path: Path) -> None:
         only(tmp_path)
 
 
+def test_images_that_do_not_fit_into_memory_are_refused(tmp_path: Path) -> None:
+    solid(tmp_path / "a.png")
+    with pytest.raises(DataError, match="1 images of 3 x 1000000000 x 1000000000 do not fit into memory"):
+        ImageFolder(path=str(tmp_path), size=10**9, held_out=0).make("train")
+
+
 def test_decompression_bombs_are_bad_before_they_are_decoded(tmp_path: Path) -> None:
     for side in (10_000, 20_000):  # Pillow only warns of the first
         bomb(tmp_path / "bomb.png", side)

@@ -6,6 +6,7 @@ import torch
 from ganbench import Budget, ConfigError
 from ganbench.testing import check_procedure, run_steps, tiny_config, tiny_parts, tiny_training
 from ganbench_zoo.procedures.loss_balanced import LossBalanced
+from ganbench_zoo.tricks.feature_matching import FeatureMatching
 
 INF = 1e9
 
@@ -84,6 +85,14 @@ def test_it_resumes_exactly_where_numbers_of_updates_vary():
 def test_numbers_of_updates_are_refused(changes, sentence):
     with pytest.raises(ConfigError, match=sentence):
         tiny_training(tiny_parts(tiny_config(**changes), procedure=LossBalanced()))
+
+
+@pytest.mark.parametrize(
+    ("loss", "trick"), [("saturating", "swapped_labels"), ("non_saturating", FeatureMatching(alone=True))]
+)
+def test_tricks_that_leave_no_adversarial_loss_of_g_are_refused(loss, trick):
+    with pytest.raises(ConfigError, match="loss_balanced goes by G's adversarial loss"):
+        tiny_training(tiny_parts(loss=loss, procedure=LossBalanced(), tricks=[trick]))
 
 
 def test_a_limit_of_one_is_refused():

@@ -17,6 +17,8 @@ from ganbench.train.state import state_dict
 from ganbench_zoo.procedures.adversarial import Adversarial
 from ganbench_zoo.procedures.unrolled import Unrolled
 from ganbench_zoo.procedures.unrolled_optimizer import UnrolledOptimizer
+from ganbench_zoo.tricks.gradient_penalty import GradientPenalty
+from ganbench_zoo.tricks.orthogonal_regularization import OrthogonalRegularization
 
 OPTIMIZERS = {
     "adam": OptimizerConfig(lr=0.05, betas=(0.5, 0.9)),
@@ -49,10 +51,12 @@ class TinyD(nn.Module):
         return DOutput(logits=[self.logit(self.linear(images.double().mean((2, 3))).tanh()).squeeze(1)])
 
 
-def tiny(procedure, optimizer, steps=2):
+def tiny(procedure, optimizer, steps=2, tricks=()):
     """A run of tiny networks in double precision, some steps on, so that the optimisers have a state."""
-    settings = tiny_config(discriminator={"optimizer": optimizer}, generator={"optimizer": OptimizerConfig(name="sgd")})
-    training, data = tiny_training(tiny_parts(settings, tiny_info(labels=False), procedure=procedure))
+    settings = tiny_config(
+        discriminator={"optimizer": optimizer, "norm": "none"}, generator={"optimizer": OptimizerConfig(name="sgd")}
+    )
+    training, data = tiny_training(tiny_parts(settings, tiny_info(labels=False), procedure=procedure, tricks=tricks))
     torch.manual_seed(0)
     networks = training.networks
     networks.generator, networks.discriminator = TinyG().double(), TinyD().double()
@@ -64,9 +68,9 @@ def tiny(procedure, optimizer, steps=2):
     return training, data
 
 
-def gradients_of_g(procedure, optimizer):
+def gradients_of_g(procedure, optimizer, tricks=()):
     """Weights of D and G and D's optimiser just before G's update, what G was given, and the gradient it got."""
-    training, data = tiny(procedure, optimizer)
+    training, data = tiny(procedure, optimizer, tricks=tricks)
     seen: dict[str, Any] = {}
 
     def before_g(module, inputs):
@@ -86,9 +90,9 @@ def gradients_of_g(procedure, optimizer):
     return seen
 
 
-def surrogate(seen, lookahead, g, *, seen_by_d=None):
+def surrogate(seen, lookahead, g, *, seen_by_d=None, penalty=0.0):
     """G's loss after `lookahead` steps of a copy of D with torch's own optimiser. D learns from the fakes of
-    `seen_by_d`, which is G itself unless D's steps count as given."""
+    `seen_by_d`, which is G itself unless D's steps count as given. `penalty` is that of D's slope at fakes."""
     d = copy.deepcopy(seen["d"])
     optimizer = seen["optimizer"](d.parameters(), lr=0.1)
     optimizer.load_state_dict(copy.deepcopy(seen["state"]))
@@ -97,12 +101,15 @@ def surrogate(seen, lookahead, g, *, seen_by_d=None):
     for _ in range(lookahead):
         optimizer.zero_grad()
         on_real, on_fake = (d(images, {}).logits[0] for images in (seen["real"], shown))
-        (F.softplus(-on_real).mean() + F.softplus(on_fake).mean()).backward()
+        points = shown.clone().requires_grad_()
+        (slopes,) = torch.autograd.grad(d(points, {}).logits[0].sum(), points, create_graph=True)
+        slopes = penalty * slopes.square().sum((1, 2, 3)).mean()
+        (F.softplus(-on_real).mean() + F.softplus(on_fake).mean() + slopes).backward()
         optimizer.step()
     return F.softplus(-d(fake, {}).logits[0]).mean()
 
 
-def slope(seen, lookahead, which, *, first_order=False, step=1e-4):
+def slope(seen, lookahead, which, *, first_order=False, step=1e-4, penalty=0.0):
     """Central difference of the surrogate for single weights of G."""
     found = []
     for index in which:
@@ -110,7 +117,7 @@ def slope(seen, lookahead, which, *, first_order=False, step=1e-4):
         for sign in (1, -1):
             g = copy.deepcopy(seen["g"]).requires_grad_(False)
             g.linear.weight.view(-1)[index] += sign * step
-            ends.append(surrogate(seen, lookahead, g, seen_by_d=seen["g"] if first_order else None))
+            ends.append(surrogate(seen, lookahead, g, seen_by_d=seen["g"] if first_order else None, penalty=penalty))
         found.append((ends[0] - ends[1]).item() / (2 * step))
     return torch.tensor(found, dtype=torch.float64)
 
@@ -126,6 +133,26 @@ def test_the_gradient_is_that_of_the_loss_after_the_steps_ahead(optimizer, first
     torch.testing.assert_close(seen["gradients"][0].view(-1)[list(which)], wanted, rtol=1e-3, atol=1e-8)
     others = slope(seen, 3, which, first_order=not first_order)
     assert (others - wanted).abs().max() > 0.05 * wanted.abs().max()  # so the test tells the two apart
+
+
+@pytest.mark.parametrize("first_order", [False, True])
+def test_the_gradient_goes_through_the_points_of_a_penalty(first_order):
+    """G moves the fakes at which D's slope is measured, too."""
+    penalty = GradientPenalty(at="fake", target=0.0, weight=300.0)
+    procedure = Unrolled(lookahead=2, first_order=first_order)
+    seen = gradients_of_g(procedure, OPTIMIZERS["sgd"], [penalty])
+    which = range(0, 3 * 16 * 16 * 3, 501)
+    wanted = slope(seen, 2, which, first_order=first_order, penalty=300.0)
+    torch.testing.assert_close(seen["gradients"][0].view(-1)[list(which)], wanted, rtol=1e-3, atol=1e-8)
+    without = slope(seen, 2, which, first_order=first_order)
+    assert (without - wanted).abs().max() > 0.01 * wanted.abs().max()  # so the test tells the two apart
+
+
+def test_regularisers_find_normalised_weights_in_the_steps_ahead():
+    tricks = [OrthogonalRegularization(networks=("discriminator",), weight=0.1)]
+    settings = tiny_config(discriminator={"spectral_norm": True, "norm": "none"})
+    training, data = tiny_training(tiny_parts(settings, procedure=Unrolled(lookahead=3), tricks=tricks))
+    run_steps(training, data)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

@@ -90,6 +90,20 @@ def test_terms_are_the_bound_per_feature():
     torch.testing.assert_close(terms["G/prior"], (0.5 * 3.0 * divergence / count).detach())
 
 
+def test_a_real_and_its_reconstruction_are_augmented_alike():
+    """A distance between two augmentations of one image would be no error of the decoder's."""
+    training, data = tiny_training(vae_gan(tricks=["instance_noise"]))
+    generator, discriminator = training.networks.generator, training.networks.discriminator
+    made, seen = [], []
+    generator.decoder.register_forward_hook(lambda module, inputs, output: made.append(output.detach()))
+    discriminator.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].detach()))
+    real = data.batch(0).images
+    run_steps(training, data)
+    noise, same = seen[-2] - real, seen[-1] - made[-1]
+    assert noise.std() > 0.05
+    torch.testing.assert_close(noise, same, rtol=0, atol=1e-5)
+
+
 def gradients(**options):
     """Of G's halves in the first step."""
     training, data = tiny_training(vae_gan(**options))

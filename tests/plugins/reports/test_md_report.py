@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
+from ganbench import ExternalScore, Records
 from ganbench_zoo.reports.md import Markdown
 
 
@@ -34,13 +36,27 @@ def test_the_verdict_table_has_a_row_per_level(text):
     ]
     assert {len(row) for row in rows} == {10}
     assert rows[2] == ["baseline", "50", "8", "1", "", "", "", "2/3", "1", ""]  # 8: the geometric mean of 4 and 16
-    assert rows[3][:2] == ["floor (real images)", "12.5"]
-    assert rows[4] == [
+    assert rows[3] == [
         *("norm: off", "40", "41", "2", "-20.0 % [-25.0, -15.0]", "< 0.0001", "**helps**", "5/5", "0", ""),
     ]
-    assert rows[5][6:] == ["unstable", "0/1", "1", "1 of 1 failed"]
-    assert rows[6][4:] == ["", "", "not enough seeds", "0/0", "0", "12 seeds would do"]  # no bold, no interval
-    assert len(rows) == 7
+    assert rows[4][6:] == ["unstable", "0/1", "1", "1 of 1 failed"]
+    assert rows[5][4:] == ["", "", "not enough seeds", "0/0", "0", "12 seeds would do"]  # no bold, no interval
+    assert len(rows) == 6
+
+
+@pytest.mark.parametrize(
+    ("notes", "row"),
+    [
+        ({"fid_floor": 12.5, "fid_floor_images": 2000}, "12.5"),
+        ({"fid_floor": 12.5}, "12.5"),
+        ({"fid_floor": 12.5, "fid_floor_images": 1000, "fid_floor_halves": 13.5}, "13.5"),
+        ({"fid_floor": 12.5, "fid_floor_images": 1000}, None),
+    ],
+)
+def test_the_floor_is_that_of_as_many_images_as_are_scored(summary, tmp_path, notes, row):
+    (path,) = Markdown().write(replace(summary, notes=notes), tmp_path)
+    floors = [cells[1] for cells in table(path.read_text(), "FID") if cells[0] == "floor (real images)"]
+    assert floors == ([row] if row else [])
 
 
 def test_other_metrics_stand_apart_with_their_ceiling(text):
@@ -52,6 +68,16 @@ def test_other_metrics_stand_apart_with_their_ceiling(text):
         ["norm: off", "0.4 -0.2 [-0.25, -0.15]"],
     ]
     assert "Exploratory" in text
+
+
+def test_images_of_other_programs_have_scores_and_no_verdict(summary, tmp_path):
+    same = ExternalScore(name="a | b", images=2000, metrics={"fid": 77.125}, note="one set")
+    other = ExternalScore(name="c", images=500, metrics={}, note="measured in another way: data")
+    told = replace(summary, records=Records(external=[same, other]))
+    (path,) = Markdown().write(told, tmp_path)
+    rows = table(path.read_text(), "Images of other programs")
+    assert rows[0] == ["images of", "images", "FID (Lite0, 2000 images)", "note"]
+    assert rows[2:] == [[r"a \| b", "2000", "77.12", "one set"], ["c", "500", "", "measured in another way: data"]]
 
 
 def test_the_footer_stands_last_with_floors_and_ceilings(text):

@@ -141,6 +141,8 @@ class Both(LabelFlips):
         (LabelFlips, {"until": 0.0}),
         (LabelFlips, {"until": 1.1}),
         (LabelSmoothing, {"real": 1.0, "fake": 0.0}),
+        (LabelSmoothing, {"real": (1.0, 1.0), "fake": 0.0}),
+        (LabelSmoothing, {"real": 1.0, "fake": 0.1, "phases": ("G",)}),
     ],
 )
 def test_options_out_of_range(trick, options):

@@ -142,6 +142,21 @@ def test_spectral_vectors_are_kept_and_moved_by_each_update():
     torch.testing.assert_close(moved, nn.functional.normalize(weight @ (weight.T @ kept), dim=0))  # one iteration
 
 
+def test_layers_that_start_at_zero_are_found_when_they_have_grown():
+    built, trick = networks(), SpectralRegularization()
+    weight = built.discriminator[0].weight
+    grown = weight.detach().clone()
+    with torch.no_grad():
+        weight.zero_()
+    others = term(trick, built)
+    with torch.no_grad():
+        weight.copy_(grown)
+    for step in range(1, 30):
+        value = term(trick, built, step=step)
+    wanted = torch.linalg.matrix_norm(grown.flatten(1), 2).square() * 0.01 / 2
+    torch.testing.assert_close(value - others, wanted, rtol=1e-2, atol=1e-6)
+
+
 def test_spectral_regularization_pulls_the_largest_norm_down():
     training, data = tiny_training(tiny_parts(tricks=[SpectralRegularization(weight=100.0)]))
     before = max(largest(training.networks.discriminator))

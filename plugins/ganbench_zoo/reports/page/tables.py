@@ -68,12 +68,8 @@ def _score(effect: Effect | None, key: MetricKey) -> Score:
 
 def bound(summary: Summary, name: str) -> str:
     """What real images reach on a metric, at the number of images that is scored."""
-    for word in ("floor", "ceiling"):
-        value = summary.notes.get(f"{name}_{word}")
-        images = summary.notes.get(f"{name}_{word}_images", summary.protocol.get("images"))
-        if isinstance(value, int | float) and images == summary.protocol.get("images", images):
-            return f"{word} {wording.number(value)}"
-    return ""
+    found = wording.bound(summary, name)
+    return f"{found[0]} {wording.number(found[1])}" if found else ""
 
 
 def bounds(summary: Summary) -> list[tuple[str, str]]:
