@@ -122,7 +122,9 @@ def report(
     suite: options.Suites = None,
     results: options.Results = options.DEFAULT_RESULTS,
     output: Annotated[Path | None, typer.Option(help="Write here instead of the suite's report folder.")] = None,
-    formats: Annotated[str | None, typer.Option("--format", metavar="md,csv,json", help="Which formats.")] = None,
+    formats: Annotated[
+        str | None, typer.Option("--format", metavar="md,csv,tex,html,json", help="Which formats.")
+    ] = None,
     metric: Annotated[str | None, typer.Option(help="Decide by this metric instead of the suite's.")] = None,
     allow_partial: Annotated[bool, typer.Option("--allow-partial", help="Also while cells are missing.")] = False,
     as_json: options.AsJson = False,

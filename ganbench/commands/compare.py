@@ -11,7 +11,7 @@ from typing import Any
 from ganbench import stats
 from ganbench.api.config import Json
 from ganbench.api.metric import MetricKey
-from ganbench.api.summary import Summary
+from ganbench.api.summary import Effect, Summary
 from ganbench.commands.arguments import find_suites
 from ganbench.commands.screen import columns, document, safe
 from ganbench.errors import ConfigError, NothingMatched, did_you_mean
@@ -124,27 +124,17 @@ def compared(
     summary: Summary, key: MetricKey, rows_a: list[dict[str, Any]], rows_b: list[dict[str, Any]], a: Level, b: Level
 ) -> Compared:
     """The suite's own verdict where it declares this comparison; else one that was not declared, and says so."""
+    found: Effect | stats.Finding
     declared = [e for e in summary.effects if e.metric == key.name and (e.axis, e.level) == b and a == BASELINE]
     if declared:
-        (e,) = declared
-        return Compared(
-            metric=key.name,
-            title=key.title or key.name,
-            a=e.baseline_score,
-            b=e.score,
-            n_a=e.baseline_n,
-            n_b=e.n,
-            failures_a=e.baseline_failures,
-            failures_b=e.failures,
-            change_percent=e.change_percent,
-            ci_low=e.ci_low,
-            ci_high=e.ci_high,
-            p_value=e.p_value if e.p_adjusted is None else e.p_adjusted,
-            verdict=e.verdict,
-            note=e.note,
-        )
-    own = rule(summary.suite, key, comparable(summary.notes, summary.protocol), 1)
-    found = stats.judge({0: outcomes(rows_b, key)}, outcomes(rows_a, key), own)[0]
+        found = declared[0]
+        p_value = found.p_value if found.p_adjusted is None else found.p_adjusted
+        note = found.note
+    else:
+        own = rule(summary.suite, key, comparable(summary.notes, summary.protocol), 1)
+        found = stats.judge({0: outcomes(rows_b, key)}, outcomes(rows_a, key), own)[0]
+        p_value = found.p_value
+        note = "; ".join([*found.notes, "not declared by the suite: exploratory, and p is not adjusted"])
     return Compared(
         metric=key.name,
         title=key.title or key.name,
@@ -157,9 +147,9 @@ def compared(
         change_percent=found.change_percent,
         ci_low=found.ci_low,
         ci_high=found.ci_high,
-        p_value=found.p_value,
+        p_value=p_value,
         verdict=found.verdict,
-        note="; ".join([*found.notes, "not declared by the suite: exploratory, and p is not adjusted"]),
+        note=note,
     )
 
 

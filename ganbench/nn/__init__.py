@@ -3,7 +3,7 @@
 from ganbench.nn.activation import OutputRange, activation
 from ganbench.nn.attention import SelfAttention
 from ganbench.nn.conditional import ConditionalDiscriminator, ConditionalGenerator
-from ganbench.nn.conflict import network_conflict, sides
+from ganbench.nn.conflict import network_conflict, obeyed, sides
 from ganbench.nn.dropout import Dropout
 from ganbench.nn.init import add_spectral_norm, dcgan_init, gain, he_init, normal_init, xavier_init, xavier_layer
 from ganbench.nn.labels import LabelEmbedding, LabelVector
@@ -46,6 +46,7 @@ __all__ = [
     "network_conflict",
     "norm",
     "normal_init",
+    "obeyed",
     "sides",
     "stem",
     "up",

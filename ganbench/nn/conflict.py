@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from ganbench.api.config import NetworkConfig
 from ganbench.api.training import Parts
 
 SIZES = (16, 32, 64, 128)  # of images
+
+# The fields of NetworkConfig that the blocks of `ganbench.nn` obey, on either side.
+_BOTH = frozenset(
+    {
+        *("width", "kernel", "norm", "spectral_norm", "activation", "slope", "bias", "dropout"),
+        *("attention_at", "conditioning"),
+    }
+)
+GENERATOR_FIELDS = _BOTH | {"dropout_when_sampling", "stem", "output_activation", "layer_noise", "upsampling"}
+DISCRIMINATOR_FIELDS = _BOTH | {"downsampling", "minibatch", "heads"}
+
+
+def obeyed(but: Collection[str] = ()) -> frozenset[str]:
+    """What an architecture made of those blocks obeys: all of it, but the fields named."""
+    generator = {f"generator.{name}" for name in GENERATOR_FIELDS.difference(but)}
+    discriminator = {f"discriminator.{name}" for name in DISCRIMINATOR_FIELDS.difference(but)}
+    return frozenset(generator | discriminator | {"input_range", "latents.size"})
 
 
 def network_conflict(parts: Parts, *, generator_sides: Sequence[int], discriminator_sides: Sequence[int]) -> str | None:

@@ -17,17 +17,11 @@ from ganbench.nn import (
     dcgan_init,
     down,
     network_conflict,
+    obeyed,
     sides,
     stem,
     up,
 )
-
-BOTH = {
-    *("width", "kernel", "norm", "spectral_norm", "activation", "slope", "bias", "dropout"),
-    *("attention_at", "conditioning"),
-}
-GENERATOR = BOTH | {"dropout_when_sampling", "stem", "output_activation", "layer_noise", "upsampling"}
-DISCRIMINATOR = BOTH | {"downsampling", "minibatch", "heads"}
 
 
 class Generator(ConditionalGenerator):
@@ -98,11 +92,7 @@ class DCGAN(Architecture):
     heads_at: Literal["image", "places"] = "image"
 
     provides = frozenset({"features"})
-    obeys = frozenset(
-        {f"generator.{name}" for name in GENERATOR}
-        | {f"discriminator.{name}" for name in DISCRIMINATOR}
-        | {"input_range", "latents.size"}
-    )
+    obeys = obeyed()
 
     def __post_init__(self) -> None:
         if self.embedding_slope is not None and not 0 <= self.embedding_slope < 1:

@@ -20,12 +20,11 @@ from ganbench.nn import (
     gain,
     he_init,
     network_conflict,
+    obeyed,
     sides,
 )
 
-BOTH = {"width", "activation", "slope", "dropout", "attention_at", "conditioning"}
-GENERATOR = BOTH | {"dropout_when_sampling", "output_activation", "layer_noise"}
-DISCRIMINATOR = BOTH | {"minibatch", "heads"}
+UNUSED = ("kernel", "stem", "norm", "spectral_norm", "bias", "upsampling", "downsampling")  # fields it does not obey
 LAYERS = 3  # of a residual block: the first two start smaller, the last at zero
 
 
@@ -131,11 +130,7 @@ class R3GAN(Architecture):
     group_size: int = 16  # channels that the 3 x 3 convolutions mix, >= 1; must divide those inside of wider blocks
 
     provides = frozenset({"features"})
-    obeys = frozenset(
-        {f"generator.{name}" for name in GENERATOR}
-        | {f"discriminator.{name}" for name in DISCRIMINATOR}
-        | {"input_range", "latents.size"}
-    )
+    obeys = obeyed(but=UNUSED)
 
     def __post_init__(self) -> None:
         for name in ("widest", "blocks", "expansion", "group_size"):

@@ -17,18 +17,12 @@ from ganbench.nn import (
     Stage,
     add_spectral_norm,
     network_conflict,
+    obeyed,
     sides,
     stem,
     xavier_init,
     xavier_layer,
 )
-
-BOTH = {
-    *("width", "kernel", "norm", "spectral_norm", "activation", "slope", "bias", "dropout"),
-    *("attention_at", "conditioning"),
-}
-GENERATOR = BOTH | {"dropout_when_sampling", "stem", "output_activation", "layer_noise", "upsampling"}
-DISCRIMINATOR = BOTH | {"downsampling", "minibatch", "heads"}
 
 
 class Generator(ConditionalGenerator):
@@ -104,11 +98,7 @@ class ResNet(Architecture):
     pooling: Literal["sum", "mean"] = "sum"  # of D's last maps: sum (SNGAN) or mean (WGAN-GP)
 
     provides = frozenset({"features"})
-    obeys = frozenset(
-        {f"generator.{name}" for name in GENERATOR}
-        | {f"discriminator.{name}" for name in DISCRIMINATOR}
-        | {"input_range", "latents.size"}
-    )
+    obeys = obeyed()
 
     def __post_init__(self) -> None:
         if self.widest < 1 or self.plain_blocks < 0:

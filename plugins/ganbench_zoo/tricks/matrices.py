@@ -2,9 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Any, Literal
+
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.utils import parametrize
+
+from ganbench import Forward, Moment
+
+Side = Literal["generator", "discriminator"]
+
+
+def check_networks(networks: Collection[Side]) -> None:
+    """Raises ValueError unless each network is named at most once, and one at least."""
+    if not networks or len(set(networks)) < len(networks):
+        raise ValueError("networks must name one network, or both once")
+
+
+def matrices_of_player(
+    networks: Collection[Side], forward: Forward, moment: Moment, memory: dict[str, Any]
+) -> dict[str, Tensor]:
+    """Name -> matrix of the network that this phase updates, where `networks` names it; else nothing.
+
+    Games share their networks, so the weights count in the first of them only, which `memory` keeps.
+    """
+    side: Side = "generator" if moment.phase == "G" else "discriminator"
+    if side not in networks or moment.domain != memory.setdefault("domain", moment.domain):
+        return {}
+    network = forward.networks.generator if side == "generator" else forward.networks.discriminator
+    return {f"{side}.{name}": weights for name, weights in weight_matrices(network).items()}
 
 
 def weight_matrices(network: nn.Module) -> dict[str, Tensor]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ganbench import Forward, Moment, Parts, Trick
-from ganbench_zoo.tricks.matrices import weight_matrices
+from ganbench_zoo.tricks.matrices import Side, check_networks, matrices_of_player
 from ganbench_zoo.tricks.spectral_norm import SpectralNorm
 
 FIRST_ITERATIONS = 15  # of a vector that starts at random
@@ -23,13 +22,12 @@ class SpectralRegularization(Trick):
     Half their sum over layers, times the weight. Power iteration estimates them; its vectors are kept between updates.
     """
 
-    networks: tuple[Literal["generator", "discriminator"], ...] = ("discriminator",)  # at least one
+    networks: tuple[Side, ...] = ("discriminator",)  # at least one
     weight: float = 0.01  # > 0
     power_iterations: int = 1  # per update, >= 1
 
     def __post_init__(self) -> None:
-        if not self.networks or len(set(self.networks)) < len(self.networks):
-            raise ValueError("networks must name one network, or both once")
+        check_networks(self.networks)
         if self.weight <= 0 or self.power_iterations < 1:
             raise ValueError("weight must be above 0, and power_iterations at least 1")
 
@@ -41,17 +39,8 @@ class SpectralRegularization(Trick):
         return None
 
     def extra_loss(self, forward: Forward, moment: Moment) -> Tensor | None:
-        # Games share their networks, so the weights count in the first of them only.
-        if moment.domain != self.memory.setdefault("domain", moment.domain):
-            return None
-        name: Literal["generator", "discriminator"] = "generator" if moment.phase == "G" else "discriminator"
-        if name not in self.networks:
-            return None
-        network = forward.networks.generator if name == "generator" else forward.networks.discriminator
-        terms = [
-            self.largest(matrix, f"{name}.{layer}", moment).square()
-            for layer, matrix in weight_matrices(network).items()
-        ]
+        matrices = matrices_of_player(self.networks, forward, moment, self.memory)
+        terms = [self.largest(matrix, name, moment).square() for name, matrix in matrices.items()]
         return self.weight / 2 * torch.stack(terms).sum() if terms else None
 
     def largest(self, matrix: Tensor, key: str, moment: Moment) -> Tensor:
