@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,9 +79,17 @@ def report(
         show_summary(one.summary)
         if one.summary.partial:
             note(f"{one.folder.path.name}: partial, {one.summary.finished} of {one.summary.planned} cells are finished")
-        for path in one.files:
-            print(path)
+        for line in listed(one.files):
+            print(line)
     return 0
+
+
+def listed(files: Sequence[Path]) -> list[str]:
+    """A line per file of the report, and one for each folder of many, so that the table stays on screen."""
+    top = min((path.parent for path in files), key=lambda folder: len(folder.parts), default=Path())
+    inside = Counter(path.parent for path in files if path.parent != top)
+    lines = [f"{folder}{os.sep} ({count} files)" for folder, count in inside.items()]
+    return lines + [str(path) for path in files if path.parent == top]
 
 
 def as_record(written: Written) -> dict[str, object]:

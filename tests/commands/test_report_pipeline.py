@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from stub_results import SUITE, make_results, without
 
 from ganbench.api.cell import Cell, RunResult
+from ganbench.commands.report import listed
 from ganbench.errors import ConfigError, NothingMatched, StoreError
 from ganbench.report.pipeline import default_formats, formats_of, recorded, stale, summary_of, unfinished
 from ganbench.store import SuiteFolder
@@ -95,3 +97,10 @@ def test_a_cell_of_another_version_is_stale_and_breaks_nothing(demo: SuiteFolder
     result = cell.load_result()
     assert result is not None and "another version of ganbench" in stale(cell, said, result)
     assert summary_of(demo).partial
+
+
+def test_files_in_folders_are_counted_so_that_the_table_stays_on_screen() -> None:
+    report = Path("report")
+    files = [report / "curves" / "a.svg", report / "curves" / "b.svg", report / "index.html", report / "table.md"]
+    assert listed(files) == [f"report{os.sep}curves{os.sep} (2 files)", str(files[2]), str(files[3])]
+    assert listed([]) == []
