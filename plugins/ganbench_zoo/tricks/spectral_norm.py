@@ -31,6 +31,12 @@ class SpectralNorm(Trick):
         for name in self.networks:
             if sides[name].spectral_norm:
                 return f"spectral_norm would change nothing: {name}.spectral_norm is true already"
+        normalised: dict[str, str] = {}  # network -> the trick that normalises it
+        for trick_name, trick in parts.tricks.items():
+            for name in trick.networks if isinstance(trick, SpectralNorm) else ():
+                if name in normalised:
+                    return f"{trick_name} would change nothing: {normalised[name]} normalises the {name} already"
+                normalised[name] = trick_name
         return None
 
     def prepare_networks(self, networks: Networks) -> None:

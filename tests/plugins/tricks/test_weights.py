@@ -10,6 +10,7 @@ from torch.nn.utils import parametrize
 
 from ganbench import Architecture, ConfigError, DOutput, Networks, change
 from ganbench.nn import add_spectral_norm
+from ganbench.phases import sample, sampling_inputs
 from ganbench.testing import check_trick, run_steps, tiny_config, tiny_parts, tiny_training
 from ganbench_zoo.tricks.spectral_norm import SpectralNorm
 from ganbench_zoo.tricks.ttur import TTUR
@@ -182,3 +183,17 @@ def test_ttur_sets_both_learning_rates_and_nothing_else():
 def test_options_out_of_range(trick, options):
     with pytest.raises(ValueError):
         trick(**options)
+
+
+def test_half_resolution_leaves_no_detail_within_blocks_of_four_pixels_also_in_samples():
+    training, data = tiny_training(tiny_parts(tiny_config(ema=0.9), tricks=["half_resolution"]))
+    run_steps(training, data)
+    images = sample(training, sampling_inputs(training, 3, data, "test"))
+    assert torch.equal(images, images[:, :, ::2, ::2].repeat_interleave(2, 2).repeat_interleave(2, 3))
+    assert images.float().std() > 0
+
+
+def test_spectral_norm_twice_on_one_network_is_refused():
+    with pytest.raises(ConfigError, match="spectral_norm#2 would change nothing: spectral_norm normalises"):
+        tiny_training(tiny_parts(tricks=["spectral_norm", "spectral_norm"]))
+    tiny_training(tiny_parts(tricks=["spectral_norm", SpectralNorm(networks=("generator",))]))
