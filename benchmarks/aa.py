@@ -80,7 +80,7 @@ def group(drawn: Sequence[float | None]) -> stats.Outcomes:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="results/aa@pool")
-    parser.add_argument("--suites", type=int, default=1000)
+    parser.add_argument("--suites", type=int, default=10_000)
     chosen = parser.parse_args()
     pool = pool_of(SuiteFolder(chosen.folder))
     logs = [math.log(score) for score in pool.scores]
