@@ -14,9 +14,9 @@ from ganbench.api.config import EvaluationConfig, Json
 from ganbench.api.data import Data, DatasetInfo, ImageSet, Samples, Split, rgb
 from ganbench.api.extractor import FeatureExtractor, Features
 from ganbench.api.metric import Judge, Measured, Metric, MetricKey, Real
-from ganbench.api.training import Training
+from ganbench.api.training import SamplingInputs, Training
 from ganbench.errors import ConfigError, GanbenchError
-from ganbench.phases import sample, sampling_inputs
+from ganbench.phases import gallery, sample, sampling_inputs
 from ganbench.seeds import derive
 
 DIVERSITY_IMAGES = 500  # real images whose mean pairwise distance stands for the data's
@@ -108,6 +108,7 @@ def protocol(real: RealSide, judges: Mapping[str, tuple[Metric, Judge]]) -> dict
         "window": config.window,
         "label_sampling": config.label_sampling,
         **({"conditions": real.digest(conditions_of(real.info))} if asks_conditions(judges) else {}),
+        **({"sources": real.digest(sources_of(real.info))} if real.info.domain_label else {}),
         "metrics": {name: judge.protocol for name, (_, judge) in judges.items()},
     }
 
@@ -120,6 +121,12 @@ def asks_conditions(judges: Mapping[str, tuple[Metric, Judge]]) -> bool:
 def conditions_of(info: DatasetInfo) -> Split:
     """The split whose labels are the test conditions: `conditions`, or `held_out` where a data set has none."""
     return "conditions" if info.counts.get("conditions") else "held_out"
+
+
+def sources_of(info: DatasetInfo) -> Split:
+    """The split that samples take their labels from and, where images are translated, the images: held-out ones then,
+    for how well a network translates what it was trained on says little."""
+    return "held_out" if info.domain_label and info.counts.get("held_out") else "train"
 
 
 def evaluate(
@@ -139,9 +146,12 @@ def evaluate(
     measured: dict[str, Measured] = {}
     for stream in sorted({metric.images for metric, _ in panel.judges.values()} | {"data"}):
         wanted = any(metric.needs_features and metric.images == stream for metric, _ in panel.judges.values())
-        images = sampled(training, panel.config, streams[stream], stream, count)
+        shown = any(metric.needs_gallery and metric.images == stream for metric, _ in panel.judges.values())
+        inputs = sampling_inputs(training, count, streams[stream], stream)
+        images = sampled(training, panel.config, inputs, stream)
         found = features_of(images, panel, training.device, check) if wanted or stream == "data" else None
-        measured[stream] = Measured(images=images, features=found, step=training.step, final=final)
+        views = galleries(training, panel.config, inputs, stream) if shown else None
+        measured[stream] = Measured(images=images, features=found, gallery=views, step=training.step, final=final)
         check()
     metrics: dict[str, float] = {}
     tables: dict[str, Json] = {}
@@ -162,9 +172,8 @@ def finite(metric: str, values: dict[str, float]) -> dict[str, float]:
     return values
 
 
-def sampled(training: Training, config: EvaluationConfig, data: Data, stream: str, count: int) -> ImageSet:
-    """`count` images, with the labels that were asked for."""
-    inputs = sampling_inputs(training, count, data, stream)
+def sampled(training: Training, config: EvaluationConfig, inputs: SamplingInputs, stream: str) -> ImageSet:
+    """An image for each input, with the labels that were asked for."""
     images = sample(
         training,
         inputs,
@@ -173,6 +182,23 @@ def sampled(training: Training, config: EvaluationConfig, data: Data, stream: st
         batch_norm=config.batch_norm,
         batch_size=config.batch_size,
     )
+    return labelled(images, inputs)
+
+
+def galleries(training: Training, config: EvaluationConfig, inputs: SamplingInputs, stream: str) -> dict[str, ImageSet]:
+    """All that the procedure shows of each input."""
+    made = gallery(
+        training,
+        inputs,
+        purpose=stream,
+        weights=config.weights,
+        batch_norm=config.batch_norm,
+        batch_size=config.batch_size,
+    )
+    return {name: labelled(images, inputs) for name, images in made.items()}
+
+
+def labelled(images: Tensor, inputs: SamplingInputs) -> ImageSet:
     return ImageSet(images=rgb(images), labels={name: value.cpu() for name, value in inputs.labels.items()})
 
 

@@ -45,6 +45,7 @@ from ganbench.seeds import derive, reseed
 Side = Literal["real", "fake"]
 BOTH: tuple[Side, ...] = ("real", "fake")
 ExtraTerms = Callable[[Forward, Moment], Terms]  # a procedure's own terms, beside those of the loss and the tricks
+Views = Callable[[nn.Module, SamplingInputs], dict[str, Tensor]]  # what a generator makes of inputs, by name
 
 
 def update_discriminator(
@@ -289,16 +290,46 @@ def sample(
     batch_norm: `running` averages as in eval mode; statistics of each `batch`; or `standing` ones (Brock et al., 2019),
     re-estimated over the sampling inputs. The trained networks are left as they were.
     """
+    only: Views = lambda generator, batch: {"": training.procedure.sample(generator, batch)}
+    return drawn(training, inputs, only, purpose, weights, batch_norm, batch_size)[""]
+
+
+def gallery(
+    training: Training,
+    inputs: SamplingInputs,
+    *,
+    purpose: str = "gallery",
+    weights: Literal["ema", "raw"] = "ema",
+    batch_norm: Literal["running", "batch", "standing"] = "running",
+    batch_size: int = 100,
+) -> dict[str, Tensor]:
+    """The same for all images that the procedure shows of each input, by name."""
+    return drawn(training, inputs, training.procedure.gallery, purpose, weights, batch_norm, batch_size)
+
+
+def drawn(
+    training: Training,
+    inputs: SamplingInputs,
+    views: Views,
+    purpose: str,
+    weights: Literal["ema", "raw"],
+    batch_norm: Literal["running", "batch", "standing"],
+    batch_size: int,
+) -> dict[str, Tensor]:
+    """What `views` makes of all inputs, batch by batch; uint8, on the CPU."""
     low, high = training.config.input_range
     averaged = training.networks.generator_ema
     generator = averaged if weights == "ema" and averaged is not None else training.networks.generator
     n = len(inputs.latents) if inputs.latents is not None else len(inputs.images if inputs.images is not None else ())
+    made: dict[str, list[Tensor]] = {}
     with watching(training, purpose):
         batches = [inputs.rows(i, min(i + batch_size, n)).to(training.device) for i in range(0, n, batch_size)]
         if batch_norm != "running":
             generator = with_other_batch_norm(training, generator, batch_norm, batches)
-        made = [to_uint8(training.procedure.sample(generator, batch), low, high) for batch in batches]
-    return torch.cat(made)
+        for batch in batches:
+            for name, images in views(generator, batch).items():
+                made.setdefault(name, []).append(to_uint8(images, low, high))
+    return {name: torch.cat(parts) for name, parts in made.items()}
 
 
 def with_other_batch_norm(

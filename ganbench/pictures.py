@@ -7,13 +7,25 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from PIL import Image
 from torch import Tensor
 
 GAP = 2  # pixels between images
+COLUMNS = 8
 
 
-def grid(images: Tensor, columns: int = 8) -> npt.NDArray[np.uint8]:
+def side_by_side(views: Sequence[Tensor]) -> Tensor:
+    """Several images of each input, N C H W each, as one sequence: all of the first input, then of the second."""
+    return torch.stack([*views], 1).flatten(0, 1)
+
+
+def columns_for(views: int) -> int:
+    """Columns of a grid, such that those of an input stand in one row."""
+    return max(COLUMNS // views, 1) * views
+
+
+def grid(images: Tensor, columns: int = COLUMNS) -> npt.NDArray[np.uint8]:
     """uint8 images N 3 H W as one picture H' W' 3, row by row, on white."""
     n, _, height, width = images.shape
     rows = -(-n // columns)
@@ -24,7 +36,7 @@ def grid(images: Tensor, columns: int = 8) -> npt.NDArray[np.uint8]:
     return picture
 
 
-def save_grid(images: Tensor, path: Path, columns: int = 8) -> None:
+def save_grid(images: Tensor, path: Path, columns: int = COLUMNS) -> None:
     """Lossless, so that what is looked at is what was measured. No metadata."""
     # The least effort: a tenth larger, and 40 times as fast.
     Image.fromarray(grid(images, columns)).save(path, format="WEBP", lossless=True, quality=0, method=0)

@@ -8,10 +8,10 @@ from torch import nn
 from ganbench.api.data import Data, Samples
 from ganbench.api.training import Training
 from ganbench.cache import RealImagesOf
-from ganbench.evaluate import conditions_of
+from ganbench.evaluate import conditions_of, sources_of
 from ganbench.phases import sampling_inputs
 from ganbench.seeds import derive
-from ganbench.train.data import RealImages, balanced
+from ganbench.train.data import RealImages, balanced, per_domain
 from ganbench.train.health import Monitor
 from ganbench.train.health.discriminator import chance
 from ganbench.train.health.probe import Prober
@@ -23,7 +23,7 @@ def real_data(training: Training, samples: Samples, seed: int, device: torch.dev
     """A split as training draws from it, on the training's device unless another is named."""
     return RealImages(
         training.parts.info,
-        [samples],
+        per_domain(samples, training.parts.info),
         training.config,
         seed=seed,
         batches_per_step=training.procedure.batches_per_step(training.config),
@@ -38,9 +38,9 @@ def sampling_data(training: Training, samples: Samples, seed: int) -> RealImages
 
 def sampling_streams(training: Training, real: RealImagesOf) -> dict[str, Data]:
     """Where sampled images get their labels: `data`, as frequent as in the training split (or balanced), and
-    `conditions`, the combinations kept for testing."""
+    `conditions`, the combinations kept for testing. Translated images are made from images, of `sources_of`."""
     seed = derive(training.seed, "sampling")
-    source = real.samples("train")
+    source = real.samples(sources_of(real.info))
     if real.config.label_sampling == "balanced":
         source = balanced(source, max(real.config.images, real.config.final_images), seed)
     streams: dict[str, Data] = {"data": sampling_data(training, source, seed)}

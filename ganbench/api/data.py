@@ -37,8 +37,20 @@ class DatasetInfo:
     shape: tuple[int, int, int]  # C H W, with C 1 or 3 and H = W
     counts: dict[str, int]  # images per split: train, held_out, conditions
     labels: dict[str, LabelInfo] = field(default_factory=dict)
-    domains: tuple[str, ...] = ("",)  # two for image translation
+    domain_label: str = ""  # for image translation: the class label whose classes are the domains
     without_images: tuple[Split, ...] = ()  # splits that have labels only: their images are black and mean nothing
+
+    def __post_init__(self) -> None:
+        if self.domain_label and getattr(self.labels.get(self.domain_label), "kind", None) != "class":
+            raise ValueError(f"domain_label {self.domain_label!r} is no class label of this data set")
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """Names of the domains, in the order of their class numbers; one without a name where there are no such."""
+        if not self.domain_label:
+            return ("",)
+        label = self.labels[self.domain_label]
+        return tuple(map(label.name, range(label.size)))
 
     @property
     def channels(self) -> int:

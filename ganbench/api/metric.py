@@ -35,6 +35,7 @@ class Measured:
 
     images: ImageSet
     features: Features | None  # None where no metric of the suite needs features
+    gallery: dict[str, ImageSet] | None = None  # what the procedure shows of each input; for metrics that need it
     step: int = 0
     final: bool = False  # the last, larger evaluation
 
@@ -92,6 +93,7 @@ class Metric(Plugin):
     """Declares its keys, prepares once per data set and extractor, and measures."""
 
     needs_features: ClassVar[bool] = False
+    needs_gallery: ClassVar[bool] = False  # all images that the procedure shows, not its samples alone
     images: ClassVar[Literal["data", "conditions"]] = "data"  # whose labels are asked of G: the data's, or the test's
 
     def keys(self, info: DatasetInfo) -> list[MetricKey]:

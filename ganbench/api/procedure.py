@@ -20,6 +20,8 @@ class Procedure(Plugin):
 
     # What it trains of the parts that an architecture may provide: encoder, domains. Others would stay untrained.
     uses: ClassVar[frozenset[str]] = frozenset()
+    # What `gallery` gives of each input, in the order in which the sample pictures show it.
+    shows: ClassVar[tuple[str, ...]] = ("sample",)
 
     def batches_per_step(self, config: RunConfig) -> int:
         """How many real batches one step may ask for: `data.batch(0)` up to this number."""
@@ -36,3 +38,8 @@ class Procedure(Plugin):
     def sample(self, generator: nn.Module, inputs: SamplingInputs) -> Tensor:
         """Images N C H W in config.input_range, from the raw or the averaged generator."""
         raise NotImplementedError
+
+    def gallery(self, generator: nn.Module, inputs: SamplingInputs) -> dict[str, Tensor]:
+        """The images that `shows` names, each as `sample` gives them: for sample pictures, where they stand side by
+        side, and for metrics that compare them. Translation shows its input, too, and the way back."""
+        return {"sample": self.sample(generator, inputs)}

@@ -23,6 +23,7 @@ class Grid:
     step: int
     progress: float  # share of the budget, 0..1
     path: Path  # WebP, GRID_GAP pixels of white between images
+    views: tuple[str, ...] = ()  # what stands side by side for each input; empty: samples alone
 
 
 @dataclass(frozen=True, kw_only=True)

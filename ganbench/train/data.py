@@ -74,6 +74,20 @@ class RealImages:
         return self._orders[domain, epoch]
 
 
+def per_domain(samples: Samples, info: DatasetInfo) -> list[Samples]:
+    """A split as one part for each domain; as it is, where the data set has none."""
+    if not info.domain_label:
+        return [samples]
+    found = []
+    for number, domain in enumerate(info.domains):
+        rows = np.flatnonzero(samples.labels[info.domain_label] == number)
+        if len(rows) == 0:
+            raise DataError(f"a split holds no image of the domain {domain!r}")
+        labels = {name: values[rows] for name, values in samples.labels.items()}
+        found.append(Samples(images=samples.images[rows], labels=labels, domain=domain))
+    return found
+
+
 def as_tensors(samples: Samples, device: torch.device) -> Labels:
     """Labels as the contract wants them: class numbers int64 [N], flags and values float32 [N, K]."""
     tensors: Labels = {}

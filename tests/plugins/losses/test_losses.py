@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from math import exp, log
 
+import built_in
 import pytest
 import torch
 
@@ -29,7 +30,7 @@ def softplus(x: float) -> float:
     return log(1 + exp(x))
 
 
-@pytest.mark.parametrize("name", registry.names("loss"))
+@pytest.mark.parametrize("name", built_in.names("loss"))
 def test_conformance(name):
     check_loss(make(name))
 
@@ -153,7 +154,7 @@ def test_maps_of_a_single_place_are_vectors_and_several_maps_are_averaged(name):
     torch.testing.assert_close(loss((), (1, 1)), (loss(()) + triple) / 2)
 
 
-@pytest.mark.parametrize("name", registry.names("loss"))
+@pytest.mark.parametrize("name", built_in.names("loss"))
 def test_a_weight_of_d_scales_its_adversarial_loss_and_no_other_term(name):
     """Report R4 halves D's loss beside its class losses."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import built_in
 import pytest
 import torch
 
-from ganbench import registry
 from ganbench.testing import check_procedure, run_steps, tiny_config, tiny_parts, tiny_training
 from ganbench_zoo.procedures.adversarial import Adversarial
 from ganbench_zoo.procedures.loss_balanced import LossBalanced
@@ -25,7 +25,7 @@ def first_terms(separate, settings, **parts):
     return run_steps(training, data)
 
 
-@pytest.mark.parametrize("loss", registry.names("loss"))
+@pytest.mark.parametrize("loss", built_in.names("loss"))
 def test_without_batch_norm_every_loss_is_what_it_is_of_separate_batches(loss):
     apart, mixed = (first_terms(separate, config(), loss=loss) for separate in (True, False))
     assert mixed.keys() == apart.keys() == {"D/adversarial", "G/adversarial"}

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import built_in
 import pytest
 import torch
 
@@ -24,7 +25,7 @@ def make(name, **options):
     return registry.make("procedure", PluginSpec(name=name, options=options))
 
 
-@pytest.mark.parametrize("name", registry.names("procedure"))
+@pytest.mark.parametrize("name", built_in.names("procedure"))
 def test_conformance(name):
     procedure = make(name)
     check_procedure(procedure, tiny_parts(architecture=partner(procedure)))
@@ -36,20 +37,20 @@ KINDS = ["non_saturating", "hinge", "relativistic_paired"]  # of losses: reads l
 def test_the_kinds_of_losses_are_all_there():
     kinds = [
         {(loss.reads_labels, loss.compares) for loss in (registry.plugin_class("loss", name) for name in names)}
-        for names in (KINDS, registry.names("loss"))
+        for names in (KINDS, built_in.names("loss"))
     ]
     assert kinds[0] == kinds[1]
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("loss", [name for name in registry.names("loss") if name not in KINDS])
-@pytest.mark.parametrize("name", registry.names("procedure"))
+@pytest.mark.parametrize("loss", [name for name in built_in.names("loss") if name not in KINDS])
+@pytest.mark.parametrize("name", built_in.names("procedure"))
 def test_every_procedure_with_every_loss(name, loss):
     test_every_procedure_with_every_kind_of_loss(name, loss)
 
 
 @pytest.mark.parametrize("loss", KINDS)
-@pytest.mark.parametrize("name", registry.names("procedure"))
+@pytest.mark.parametrize("name", built_in.names("procedure"))
 def test_every_procedure_with_every_kind_of_loss(name, loss):
     procedure = make(name)
     parts = tiny_parts(architecture=partner(procedure), procedure=procedure, loss=loss)

@@ -47,6 +47,7 @@ def test_what_is_missing_is_empty(tables):
 def test_text_cannot_become_a_formula(tables):
     assert tables[0][4][3].startswith("'=cmd")
     assert tables[0][4][11] == "'@loss is NaN"
-    assert tables[0][5][3] == "'-5\n| x |"
+    assert tables[0][5][3] == "'-5 | x |"
     assert tables[1][2][1].startswith("'=cmd")
-    assert [_safe(text) for text in ("+1", " =1", "\tx", "a=b", "")] == ["'+1", "' =1", "'\tx", "a=b", ""]
+    assert [_safe(text) for text in ("+1", " =1", "\tx", "a=b", "")] == ["'+1", "' =1", " x", "a=b", ""]
+    assert [_safe(text) for text in ("a; =1", "\ufeff=1", "\uff1d1", "a\n-b")] == ["a;' =1", "'=1", "'\uff1d1", "a -b"]

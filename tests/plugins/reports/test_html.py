@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from payloads import MARKUP
 from PIL import Image
 from recorded_runs import with_runs
 
@@ -132,49 +133,6 @@ def test_missing_and_broken_pictures_are_left_out(recorded, tmp_path):
 
 
 # --- what others wrote -----------------------------------------------------------------------------
-PAYLOADS = [
-    "<script>alert(1)</script>",
-    "</script><script>alert(1)</script>",
-    "</title><svg onload=alert(1)>",
-    "<img src=x onerror=alert(1)>",
-    '"><img src=x onerror=alert(1)>',
-    "'><img src=x onerror=alert(1)>",
-    '" onmouseover="alert(1)',
-    "' onfocus='alert(1)' autofocus='",
-    "` onload=`alert(1)",
-    "<svg><script>alert(1)</script></svg>",
-    "<svg/onload=alert(1)>",
-    "<iframe src=javascript:alert(1)>",
-    "<a href='javascript:alert(1)'>x</a>",
-    "<math><mtext><table><mglyph><style><img src onerror=alert(1)>",
-    "<!--<script>alert(1)</script>-->",
-    "--><script>alert(1)</script>",
-    "<![CDATA[<script>alert(1)</script>]]>",
-    "<style>*{background:url(//evil.example)}</style>",
-    "</style><script>alert(1)</script>",
-    "<link rel=stylesheet href=//evil.example>",
-    "<base href=//evil.example>",
-    "<meta http-equiv=refresh content='0;url=//evil.example'>",
-    "<form action=//evil.example><input name=x>",
-    "<object data=javascript:alert(1)>",
-    "<embed src=javascript:alert(1)>",
-    "<details open ontoggle=alert(1)>",
-    "<template><script>alert(1)</script></template>",
-    "<noscript><p title='</noscript><img src=x onerror=alert(1)>'>",
-    "<xmp><script>alert(1)</script>",
-    "<plaintext>",
-    "</textarea><script>alert(1)</script>",
-    "{{ 7 * 7 }}{% raw %}",
-    "{{ ''.__class__.__mro__ }}",
-    "${alert(1)}",
-    "\\u003cscript\\u003ealert(1)\\u003c/script\\u003e",
-    "&lt;script&gt;alert(1)&lt;/script&gt;",
-    "&#x3c;script&#x3e;",
-    "<scr\x00ipt>alert(1)</scr\x00ipt>",
-    "\u202e<script>\u2066alert(1)\u2069",
-    "\u2028alert(1)\u2029</script\n>",
-    "]]></svg><script>alert(1)</script>",
-]
 
 
 def poisoned(recorded, text: str):
@@ -224,8 +182,8 @@ def test_forty_payloads_in_every_text_stay_text(recorded, monkeypatch):
     # Pictures say nothing here, and take most of the time.
     monkeypatch.setattr(pictures, "data_uri", lambda *a: "data:image/webp;base64,AA")
     expected = Elements(page(poisoned(recorded, "harmless"))).shape
-    assert len(PAYLOADS) >= 40
-    for payload in PAYLOADS:
+    assert len(MARKUP) >= 40
+    for payload in MARKUP:
         text = page(poisoned(recorded, payload))
         elements = Elements(text)
         assert elements.shape == expected, payload

@@ -38,6 +38,7 @@ class Gallery:
     seed: int
     cell: str
     frames: list[Frame]
+    views: tuple[str, ...] = ()  # what stands side by side for each input; empty: samples alone
 
 
 def galleries(records: Records) -> list[Gallery]:
@@ -66,7 +67,8 @@ def galleries(records: Records) -> list[Gallery]:
         if run.cell in chosen:
             frames = [frame for grid in chosen[run.cell] if (frame := encoded(grid, size))]
             if frames:
-                made.append(Gallery(level=run.level, seed=run.seed, cell=run.cell, frames=frames))
+                views = chosen[run.cell][-1].views
+                made.append(Gallery(level=run.level, seed=run.seed, cell=run.cell, frames=frames, views=views))
     return made
 
 
@@ -115,9 +117,9 @@ def load(path: Path | None, count: int) -> Pixels | None:
         return None
     try:
         images = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError):
+    except Exception:  # damaged arrays raise nearly anything
         return None
-    if images.ndim != 4 or images.dtype != np.uint8 or images.shape[1] not in (1, 3):
+    if images.ndim != 4 or images.dtype != np.uint8 or images.shape[1] not in (1, 3) or images.size == 0:
         return None
     chosen = np.asarray(images[:count])
     return np.broadcast_to(chosen, (len(chosen), 3, *chosen.shape[2:])).transpose(0, 2, 3, 1)
@@ -163,6 +165,8 @@ def neighbours(records: Records) -> Neighbours | None:
     coarse = blurred(training)
     rows = []
     for level, run in firsts(records).items():
+        if run.grids[-1].views:  # its first images are inputs
+            continue
         picture = opened(run.grids[-1].path)
         samples = None if picture is None else tiles(np.asarray(picture), training.shape[1], SHOWN)
         if samples is None:

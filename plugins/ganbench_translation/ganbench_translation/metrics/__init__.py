@@ -1,0 +1,1 @@
+"""How well images were translated, in both directions."""
