@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+# Packages of plugins, installed as anybody would install them.
+PLUGINS := $(dir $(wildcard plugins/*/pyproject.toml))
 
 .PHONY: demo test check format soak bench docs evaluators clean
 
@@ -34,10 +36,10 @@ docs: $(READY)  ## check that pages, links, commands and suites in the documenta
 evaluators: $(READY)  ## train the small pinned evaluators of faces and blocks again
 	$(BIN)/python -m ganbench_zoo.evaluators.train
 
-$(READY): pyproject.toml
+$(READY): pyproject.toml $(addsuffix pyproject.toml,$(PLUGINS))
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ganbench needs Python 3.11 or newer; set PYTHON=...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' $(addprefix --editable ,$(PLUGINS))
 	touch $@
 
 clean:

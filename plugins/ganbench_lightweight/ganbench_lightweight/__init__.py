@@ -1,0 +1,1 @@
+"""LightweightGAN, a plugin of ganbench."""
