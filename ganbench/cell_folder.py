@@ -5,12 +5,12 @@ result.json is written last: its existence means that the cell is over.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import io
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,26 +18,38 @@ from ganbench.api.cell import Cell, Provenance, RunResult
 from ganbench.api.config import EvaluationConfig, Json, RunOptions
 from ganbench.errors import StoreError
 from ganbench.files import (
+    SCHEMA,
     append_line,
+    cannot_write,
+    make_folder,
+    patiently,
     plain,
     read_json,
     read_lines,
     replace_lines,
     set_aside,
+    sync_folder,
     typed,
     write_atomic,
     write_json,
 )
+from ganbench.lease import Lease
+from ganbench.tensors import torch_bytes, torch_load
 
 KNOWN_DIGESTS = 4  # of checkpoints: the current one, the previous one, and those whose writing failed
-SCHEMA = 1  # of config.json, result.json and plan.json; newer ones are refused, older ones are read
 
 
 @dataclass(frozen=True)
 class CellFolder:
-    """The files of one cell."""
+    """The files of one cell. With a lease, every write first looks whether the cell is still ours."""
 
     path: Path
+    lease: Lease | None = field(default=None, compare=False)
+
+    def check_lease(self) -> None:
+        """Raises LeaseLost when another runner has taken over."""
+        if self.lease is not None:
+            self.lease.check()
 
     @property
     def id(self) -> str:
@@ -58,8 +70,9 @@ class CellFolder:
     # What runs here
     def write_config(self, cell: Cell, options: RunOptions, cache: Path) -> None:
         """Written when the cell is handed to an executor: all that its process needs to know."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        self.samples.mkdir(exist_ok=True)
+        self.check_lease()
+        make_folder(self.samples)
+        sync_folder(self.path.parent)
         value = {"schema": SCHEMA, "cell": cell, "options": options, "cache": os.path.relpath(cache, self.path)}
         if read_json(self.path / "config.json") != plain(value):
             write_json(self.path / "config.json", value)
@@ -72,6 +85,7 @@ class CellFolder:
         return typed(Cell, value["cell"]), typed(RunOptions, value["options"]), cache
 
     def write_provenance(self, provenance: Provenance) -> None:
+        self.check_lease()
         write_json(self.path / "provenance.json", provenance)
 
     def read_provenance(self) -> Provenance | None:
@@ -86,10 +100,12 @@ class CellFolder:
 
     # What it has done so far
     def append_history(self, record: Mapping[str, Json]) -> None:
+        self.check_lease()
         append_line(self.path / "history.jsonl", record)
 
     def append_snapshot(self, record: Mapping[str, Json]) -> None:
-        append_line(self.path / "snapshots.jsonl", record, sync=True)
+        self.check_lease()
+        append_line(self.path / "snapshots.jsonl", record, sealed=True)
 
     def history(self) -> list[dict[str, Any]]:
         return read_lines(self.path / "history.jsonl")
@@ -98,19 +114,25 @@ class CellFolder:
         return read_lines(self.path / "snapshots.jsonl")
 
     def replace_snapshots(self, records: Iterable[Mapping[str, Json]]) -> None:
-        replace_lines(self.path / "snapshots.jsonl", records)
+        self.check_lease()
+        replace_lines(self.path / "snapshots.jsonl", records, sealed=True)
 
     def rewind(self, step: int, snapshots: int) -> None:
         """Forget what was written after a checkpoint: history beyond its step, and all but so many snapshots."""
+        self.check_lease()
         replace_lines(self.path / "history.jsonl", [r for r in self.history() if r.get("step", 0) <= step])
-        replace_lines(self.path / "snapshots.jsonl", self.snapshots()[:snapshots])
+        replace_lines(self.path / "snapshots.jsonl", self.snapshots()[:snapshots], sealed=True)
 
     def write_progress(self, record: Mapping[str, Json]) -> None:
         """What `ganbench status` and the progress bar show; it may be lost, so it is not synced."""
+        self.check_lease()
         path = self.path / "progress.json"
-        partial = path.with_name(".progress.partial")
-        partial.write_text(json.dumps(plain(record), allow_nan=False))
-        partial.replace(path)
+        partial, text = path.with_name(".progress.json.partial"), json.dumps(plain(record), allow_nan=False)
+        try:
+            partial.write_text(text)
+            partial.replace(path)
+        except OSError as error:
+            raise StoreError(cannot_write(path, error, len(text))) from error
 
     def read_progress(self) -> dict[str, Any] | None:
         return read_json(self.path / "progress.json")
@@ -124,30 +146,33 @@ class CellFolder:
 
     # Checkpoints: two generations, each with our own digest - a zeroed block would load without a word
     def save_checkpoint(self, step: int, state: dict[str, Any]) -> None:
-        content = torch_bytes(state)
-        current, previous = self.path / "checkpoint.pt", self.path / "checkpoint.previous.pt"
+        self.write_checkpoint(step, torch_bytes(state))
+
+    def write_checkpoint(self, step: int, content: bytes | memoryview) -> None:
+        self.check_lease()
         self._write_digests(step, hashlib.sha256(content).hexdigest())
-        if current.exists():
-            current.replace(previous)
-        write_atomic(current, content)
+        write_atomic(self.path / "checkpoint.pt", content, verify=True, keep=self.path / "checkpoint.previous.pt")
 
     def load_checkpoint(self, device: str = "cpu") -> dict[str, Any] | None:
         """The newest checkpoint that is whole; None if there is none. What was saved from the CPU comes back to it, all
         else to `device`."""
+        content = self.read_checkpoint()
+        return None if content is None else torch_load(content, device)
+
+    def read_checkpoint(self) -> bytes | None:
+        """The bytes of the newest whole checkpoint."""
         known = self._digests()
         for path in (self.path / "checkpoint.pt", self.path / "checkpoint.previous.pt"):
             try:
-                content = path.read_bytes()
+                content = patiently(path.read_bytes)
             except FileNotFoundError:
                 continue
-            except OSError as error:
-                print(f"{path.name} cannot be read ({error.strerror or error}): it is set aside")
+            except OSError:
                 set_aside(path)
                 continue
             if (digest := hashlib.sha256(content).hexdigest()) in known:
                 self._write_digests(self.checkpoint_step(), digest)  # the last one to be forgotten
-                return torch_load(content, device)
-            print(f"{path.name} is damaged: it is set aside")
+                return content
             set_aside(path)
         return None
 
@@ -160,35 +185,40 @@ class CellFolder:
         return any((self.path / name).exists() for name in ("checkpoint.pt", "checkpoint.previous.pt"))
 
     def _digests(self) -> list[str]:
-        found = (read_json(self.path / "checkpoint.json") or {}).get("sha256")
+        held = read_json(self.path / "checkpoint.json") or {}
+        found = held.get("digests", held.get("sha256"))  # as it was called before JSON files had a seal
         return [str(digest) for digest in found] if isinstance(found, list) else []
 
     def _write_digests(self, step: int, newest: str) -> None:
         """More digests than files: when a write fails, the file that is left must stay known."""
         older = [digest for digest in self._digests() if digest != newest]
-        value = {"step": step, "sha256": [newest, *older][:KNOWN_DIGESTS]}
+        value = {"schema": SCHEMA, "step": step, "digests": [newest, *older][:KNOWN_DIGESTS]}
         if read_json(self.path / "checkpoint.json") != value:
             write_json(self.path / "checkpoint.json", value)
 
     def drop_checkpoints(self) -> None:
         """A finished cell needs none."""
+        self.check_lease()
         for name in ("checkpoint.pt", "checkpoint.previous.pt", "checkpoint.json"):
             (self.path / name).unlink(missing_ok=True)
 
     # Generators of the evaluations: re-scoring needs no training
     def save_generator(self, step: int, networks: dict[str, Any]) -> str:
         """Returns the sha256 that its snapshot records."""
+        self.check_lease()
         content = torch_bytes(networks)
-        (self.path / "generators").mkdir(exist_ok=True)
-        write_atomic(self._generator(step), content)
+        make_folder(self.path / "generators")
+        write_atomic(self._generator(step), content, verify=True)
         return hashlib.sha256(content).hexdigest()
 
     def load_generator(self, step: int, sha256: str) -> dict[str, Any] | None:
         """State dicts by network name; None when the file is not there or not what was saved."""
         try:
-            content = self._generator(step).read_bytes()
+            content = patiently(self._generator(step).read_bytes)
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise StoreError(f"{self._generator(step)}: cannot be read ({error.strerror or error})") from error
         if hashlib.sha256(content).hexdigest() != sha256:
             set_aside(self._generator(step))
             return None
@@ -208,37 +238,71 @@ class CellFolder:
         return f"the generators at {', '.join(missing)} of the budget were not kept, so the cell must be retrained"
 
     def _generator(self, step: int) -> Path:
+        if not isinstance(step, int):  # it comes from a file, and must not lead elsewhere
+            raise StoreError(f"{self.path / 'snapshots.jsonl'}: is damaged: {str(step)[:40]!r} is no step")
         return self.path / "generators" / f"{step}.pt"
 
     # The end
     def save_result(self, result: RunResult) -> None:
+        self.check_lease()
         write_json(self.path / "result.json", result)
 
     def load_result(self) -> RunResult | None:
         value = read_json(self.path / "result.json")
         if value is None:
             return None
-        schema = value.get("schema", 0)
-        if isinstance(schema, int) and schema > SCHEMA:
-            raise StoreError(
-                f"{self.path / 'result.json'}: was written by a newer ganbench (schema {schema}, "
-                f"this one reads {SCHEMA}). Upgrade ganbench to read it."
-            )
         try:
             return typed(RunResult, value)
         except ValueError:  # pydantic's ValidationError is one
             set_aside(self.path / "result.json")
             return None
 
+    def result_version(self) -> tuple[int, int] | None:
+        """Changes whenever the result is written; None without one."""
+        try:
+            found = (self.path / "result.json").stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns
+
+    def damaged(self) -> set[str]:
+        """Files that were set aside."""
+        return {path.name for path in self.path.glob("*.corrupt")}
+
+    def failed(self, reason: str) -> RunResult:
+        """The result of a cell that broke; how far it was, and what it needed, stand in its last sign of life."""
+        try:
+            said = self.read_progress() or {}
+        except StoreError:
+            said = {}
+        numbers = {name: said.get(name) for name in ("step", "seconds", "peak_memory_mib")}
+        known = {name: value for name, value in numbers.items() if isinstance(value, (int, float))}
+        return RunResult(
+            status="failed",
+            reason=reason,
+            steps=int(known.get("step", 0)),
+            seconds=known.get("seconds", 0.0),
+            peak_memory_mib=known.get("peak_memory_mib", 0.0),
+        )
+
     def forget(self) -> None:
         """Start over: the result, and everything that a new attempt would append to or continue from. The log and the
         list of attempts stay."""
+        self.check_lease()
         for name in ("result.json", "history.jsonl", "snapshots.jsonl", "progress.json", "provenance.json"):
             (self.path / name).unlink(missing_ok=True)
         self.drop_checkpoints()
         for folder in (self.samples, self.path / "generators"):
             for file in folder.iterdir() if folder.is_dir() else ():
                 file.unlink(missing_ok=True)
+
+    def tidy(self) -> None:
+        """Remove what kills in the middle of a write have left."""
+        self.check_lease()
+        for folder in (self.path, self.samples, self.path / "generators"):
+            for partial in folder.glob(".*.partial") if folder.is_dir() else ():
+                with contextlib.suppress(OSError):
+                    partial.unlink()
 
     def append_attempt(self, record: Mapping[str, Json]) -> None:
         append_line(self.path / "attempts.jsonl", record)
@@ -253,22 +317,3 @@ class CellFolder:
                 return file.read().decode(errors="replace").splitlines()[-lines:]
         except FileNotFoundError:
             return []
-
-
-def torch_bytes(state: dict[str, Any]) -> bytes:
-    import torch
-
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    return buffer.getvalue()
-
-
-def torch_load(content: bytes, device: str) -> dict[str, Any]:
-    import torch
-    from torch.serialization import default_restore_location
-
-    def place(storage: Any, saved_on: str) -> Any:
-        return default_restore_location(storage, "cpu" if saved_on == "cpu" else device)  # type: ignore[no-untyped-call]
-
-    state: dict[str, Any] = torch.load(io.BytesIO(content), map_location=place, weights_only=True)
-    return state

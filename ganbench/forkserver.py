@@ -1,9 +1,10 @@
 """A process that has torch imported and forks one child per cell: a cell starts in milliseconds, not in seconds.
 
-`python -m ganbench.forkserver` reads one JSON line per cell from standard input, {"folder", "log", "environment"}, and
-answers on standard output: {"started": PID} at once, {"ended": PID, "code": CODE} when it is over. Each cell is still a
-process of its own, so a crash costs one cell. The server itself never computes and never touches a GPU: a fork is safe
-only before either has begun. When standard input closes, the runner is gone: cells are told to save, and it ends.
+`python -m ganbench.forkserver` reads one JSON line per cell from standard input, with "arguments" of
+`ganbench.process`, "log" and "environment", and answers on standard output: {"started": PID} at once, {"ended": PID,
+"code": CODE} when it is over. Each cell is still a process of its own, so a crash costs one cell. The server itself
+never computes and never touches a GPU: a fork is safe only before either has begun. When standard input closes, the
+runner is gone: cells are told to save, and it ends.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ import os
 import select
 import signal
 import sys
+import time
 import traceback
 from typing import Any
 
 from ganbench import process
+from ganbench.redact import redact_output
 
 
 def main() -> int:
@@ -44,10 +47,22 @@ def main() -> int:
             pid = fork(json.loads(line), close=(wake, woken))
             children.add(pid)
             say({"started": pid})
+    end(children)
+    return 0
+
+
+def end(children: set[int]) -> None:
+    """Cells save and stop; those that do not are killed, with all that they have started."""
     for pid in children:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
-    return 0
+    deadline = time.monotonic() + process.GRACE_SECONDS
+    while children and time.monotonic() < deadline:
+        reap(children)
+        time.sleep(0.02)
+    for pid in children:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
 
 
 def preload() -> None:
@@ -91,9 +106,9 @@ def fork(job: dict[str, Any], close: tuple[int, ...]) -> int:
         os.dup2(nothing, 0)
         os.dup2(log, 1)
         os.dup2(log, 2)
-        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a killed cell keeps its last lines
+        redact_output()  # by lines: a killed cell keeps its last ones
         os.environ.update(job["environment"] | {"GANBENCH_RUNNER": str(server)})
-        code = process.main([job["folder"]])
+        code = process.main(job["arguments"])
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1
     except BaseException:

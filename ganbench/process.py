@@ -1,14 +1,15 @@
-"""The process of one cell: `python -m ganbench.process FOLDER`. Signals, exceptions and memory become a status.
+"""The process of one cell: `python -m ganbench.process FOLDER [LEASE]`. Signals, exceptions and memory become a status.
 
 Exit codes: 0 there is a result, whatever it says; 73 a finished cell could not be scored again, and is as it was; 74
-the disk; 75 asked to stop, and saved. Anything else is a crash, which the runner sees from outside.
+the disk; 75 asked to stop, and saved. Anything else is a crash, which the runner sees from outside. SIGTERM, SIGINT and
+SIGUSR1 ask to save and stop; SIGUSR2 writes the stacks of all threads into the log.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
-import errno
+import faulthandler
 import os
 import signal
 import sys
@@ -16,19 +17,28 @@ import threading
 import time
 import traceback
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import FrameType
 
 from ganbench.api.cell import RunResult
-from ganbench.api.plugin import Plugin
+from ganbench.blame import reason_of
 from ganbench.cell_folder import CellFolder
 from ganbench.errors import GanbenchError, Interrupted, StoreError
+from ganbench.files import cannot_write, is_full
+from ganbench.lease import Lease
+from ganbench.redact import redact, redact_output
 
 NOT_SCORED, DISK, REQUEUE = 73, 74, 75
+LOOK_SECONDS = 0.5  # between two looks of the thread beside the training
+GRACE_SECONDS = 3.0  # for a cell whose runner is gone, to save
+LOG_BYTES, LOG_HEAD = 2**20, 2**16  # a log that grows beyond is cut in the middle
 
 
 def main(arguments: list[str] | None = None) -> int:
-    (path,) = arguments if arguments is not None else sys.argv[1:]
-    follow_parent()
+    path, *key = arguments if arguments is not None else sys.argv[1:]
+    lease = Lease.joined(Path(path), key[0]) if key else None
+    folder = CellFolder(Path(path), lease)
+    explain_crashes()
+    follow_parent(folder)
     # Imported here, so that a stop that comes while torch is loading ends the process at once.
     from ganbench.run import StopSwitch
 
@@ -36,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name in ("SIGTERM", "SIGINT", "SIGUSR1"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda number, frame: on_signal(stop, number, frame))
-    return work(CellFolder(Path(path)), stop)
+    return work(folder, stop)
 
 
 def on_signal(stop: object, number: int, frame: FrameType | None) -> None:
@@ -53,15 +63,17 @@ def work(folder: CellFolder, stop: object) -> int:
 
     finished = folder.load_result()
     again = finished is not None and finished.status in ("done", "collapsed")
+    reason = ""
     try:
-        result = (rescore_cell if again else run_cell)(folder, stop)  # type: ignore[arg-type]
+        folder.tidy()
+        result: RunResult | None = (rescore_cell if again else run_cell)(folder, stop)  # type: ignore[arg-type]
     except Interrupted as error:
         print(error)
         return REQUEUE
     except BaseException as error:  # a plugin may raise anything, SystemExit too
-        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-        if full or isinstance(error, StoreError):
-            print(error, file=sys.stderr)
+        if is_full(error) or isinstance(error, StoreError):
+            named = isinstance(error, OSError) and error.filename is not None
+            print(cannot_write(Path(os.fsdecode(error.filename)), error) if named else error, file=sys.stderr)  # type: ignore[attr-defined,arg-type]
             return DISK
         if isinstance(error, GanbenchError):
             reason = str(error)
@@ -72,45 +84,33 @@ def work(folder: CellFolder, stop: object) -> int:
         if again:
             print(reason, file=sys.stderr)  # the last line is what the runner shows
             return NOT_SCORED
-        result = RunResult(status="failed", reason=reason)
+        result = None
     try:
-        folder.save_result(result)
+        folder.save_result(folder.failed(redact(reason)) if result is None else result)
+        folder.drop_checkpoints()
+    except Interrupted as error:
+        print(error)
+        return REQUEUE
     except StoreError as error:
         print(error, file=sys.stderr)
         return DISK
-    folder.drop_checkpoints()
     return 0
 
 
-def reason_of(error: BaseException) -> str:
-    """One line: what happened, and in which plugin."""
-    try:
-        text = str(error)
-    except Exception:
-        text = "its message cannot be shown"
-    name = type(error).__name__
-    memory = isinstance(error, MemoryError) or name == "OutOfMemoryError" or "can't allocate memory" in text
-    first = (text.strip().splitlines() or [""])[0][:300]
-    reason = f"out of memory: {first}" if memory else f"{name}: {first}" if first else name
-    plugin = culprit(error.__traceback__)
-    return f"{plugin}: {reason}" if plugin else reason
+def explain_crashes() -> None:
+    """A segmentation fault leaves a stack in the log; so does a cell that hangs and is sent SIGUSR2."""
+    with contextlib.suppress(Exception):  # standard error may be anything
+        faulthandler.enable()
+        if hasattr(signal, "SIGUSR2"):
+            faulthandler.register(signal.SIGUSR2, all_threads=True)
 
 
-def culprit(trace: TracebackType | None) -> str | None:
-    """The plugin in whose code an exception was raised: the innermost frame with a plugin as `self`."""
-    found = None
-    while trace is not None:
-        owner = trace.tb_frame.f_locals.get("self")
-        if isinstance(owner, Plugin):
-            found = f"{type(owner).__name__} ({type(owner).__module__})"
-        trace = trace.tb_next
-    return found
-
-
-def follow_parent() -> None:
+# --- beside the training -----------------------------------------------------------------------------------
+def follow_parent(folder: CellFolder) -> None:
     """End, saved, when the runner is gone: a cell must not go on without anybody who knows of it.
 
-    An executor that is the parent itself says so in GANBENCH_RUNNER, so that its death before this line shows too.
+    An executor that is the parent itself says so in GANBENCH_RUNNER, so that its death before this line shows too. The
+    thread that watches also shows life in the lease, and keeps the log short.
     """
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
@@ -121,13 +121,43 @@ def follow_parent() -> None:
 
     def watch() -> None:
         while os.getppid() == parent:
-            time.sleep(1.0)
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(30.0)
-        os._exit(REQUEUE)
+            if folder.lease is not None:
+                folder.lease.beat()
+                if folder.lease.lost:
+                    end(0.0)
+            shorten(folder.log)
+            time.sleep(LOOK_SECONDS)
+        end(GRACE_SECONDS)
 
     threading.Thread(target=watch, daemon=True, name="follow the runner").start()
 
 
+def end(grace: float) -> None:
+    """This process, and whatever it has started."""
+    if grace:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(grace)
+    if os.getpgrp() == os.getpid():
+        os.killpg(os.getpid(), signal.SIGKILL)
+    os._exit(REQUEUE)
+
+
+def shorten(log: Path) -> None:
+    """Keep the beginning and the end of a log that has grown too large. It is appended to, so it may be cut at any
+    time; what is written in that moment is lost."""
+    with contextlib.suppress(OSError):
+        size = log.stat().st_size
+        if size <= LOG_BYTES:
+            return
+        with log.open("r+b") as file:
+            head = file.read(LOG_HEAD)
+            file.seek(size - LOG_BYTES // 2)
+            tail = file.read(LOG_BYTES // 2)
+            file.truncate(0)
+        with log.open("ab") as file:
+            file.write(head + f"\n... {size - len(head) - len(tail)} bytes left out ...\n".encode() + tail)
+
+
 if __name__ == "__main__":
+    redact_output()
     sys.exit(main())

@@ -6,13 +6,16 @@ import fnmatch
 from dataclasses import dataclass
 from typing import Literal
 
+from ganbench import registry
 from ganbench.api.cell import Cell, RunResult, Suite
 from ganbench.api.config import PluginSpec
 from ganbench.cell_folder import CellFolder
 from ganbench.errors import NothingMatched
+from ganbench.links import refuse_links
 from ganbench.prepare import Prepared, group_of
 from ganbench.provenance import changed_since, evaluation_key, protocol_digest
 from ganbench.report.looks import Looks, cells_of
+from ganbench.shard import Shard
 from ganbench.store import Store
 from ganbench.suite import check
 
@@ -27,6 +30,7 @@ class Request:
     jobs: int | None = None  # cells at once; None: the executor decides
     executor: PluginSpec = PluginSpec(name="local")
     cells: str | None = None  # glob over cell ids
+    shard: Shard | None = None  # only this part of them
     retry: frozenset[str] = frozenset()  # of: failed, stale
     fail_fast: bool = False
     max_seconds: float | None = None  # save and stop in time
@@ -43,14 +47,27 @@ class Planned:
     reason: str = ""
 
 
-def plan_suite(suite: Suite, store: Store, request: Request, prepared: Prepared | None = None) -> list[Planned]:
-    """Every cell with its state; writes nothing, and works without the data (then a change of data goes unnoticed)."""
+@registry.reading_once()
+def plan_suite(
+    suite: Suite,
+    store: Store,
+    request: Request,
+    prepared: Prepared | None = None,
+    cells: list[Cell] | None = None,
+) -> list[Planned]:
+    """Every cell with its state; writes nothing, and works without the data (then a change of data goes unnoticed).
+
+    cells: those of the suite, where they are known already.
+    """
     folder = store.suite(suite.folder)
-    cells = check(cells_of(suite, Looks.read(folder)))
+    cells = check(cells_of(suite, Looks.read(folder))) if cells is None else cells
+    refuse_links(folder.path, [cell.id for cell in cells])
     if request.cells is not None:
         cells = [cell for cell in cells if fnmatch.fnmatchcase(cell.id, request.cells)]
         if not cells:
             raise NothingMatched(f"--cells {request.cells!r}: no cell of {suite.folder} is called so")
+    if request.shard is not None:
+        cells = request.shard.of(suite, cells)
     return [state_of(cell, folder.cell(cell.id), request, prepared) for cell in cells]
 
 

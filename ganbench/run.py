@@ -5,6 +5,7 @@ The cell's folder holds all that is needed, and all that is left; started again,
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import time
 from collections.abc import Mapping
@@ -20,19 +21,20 @@ from ganbench.api.logger import Logger, LogWriter
 from ganbench.api.training import SamplingInputs, Training
 from ganbench.assemble import assemble
 from ganbench.cache import real_images
+from ganbench.cadence import Cadence
 from ganbench.cell_folder import CellFolder
 from ganbench.errors import Diverged, Interrupted
 from ganbench.evaluate import Panel, evaluate, prepare_panel, run_scores
 from ganbench.files import plain
-from ganbench.phases import sample, sampling_inputs
-from ganbench.pictures import save_animation, save_grid
+from ganbench.lease import LeaseLost
+from ganbench.phases import gallery, sampling_inputs
+from ganbench.pictures import columns_for, save_animation, save_grid, side_by_side
 from ganbench.provenance import evaluation_key, protocol_digest, provenance, recorded_training_key
 from ganbench.streams import monitor, real_data, sampling_streams
 from ganbench.train.data import RealImages
 from ganbench.train.health import Looked, Monitor, NotFinite, Warned, collapsed
 from ganbench.train.loop import Evaluation, Progress, restore, save, schedule, train
 
-WORTH_SAVING = 2.0  # seconds of training and evaluation
 GRID_IMAGES = 64  # of the fixed latents, kept at every evaluation
 
 
@@ -47,19 +49,30 @@ class StopSwitch:
             raise Interrupted(self.reason)
 
 
+class DoesNotFit(Exception):
+    """A checkpoint is whole, and of another program."""
+
+
 def run_cell(folder: CellFolder, stop: StopSwitch | None = None) -> RunResult:
     """Train and evaluate the cell of a folder, or go on with it; returns the result, which the caller saves.
 
     Raises Interrupted (after saving), and whatever a plugin raises.
     """
     cell, options, cache = folder.read_config()
-    run = CellRun.open(cell, folder, options, cache, stop or StopSwitch())
+    stop = stop or StopSwitch()
+    run = CellRun.open(cell, folder, options, cache, stop)
     earlier = folder.read_provenance()
     if earlier is not None and recorded_training_key(earlier) != recorded_training_key(run.origin):
         print("the plugins or the data have changed since this cell was begun: starting over")
         folder.forget()
     folder.write_provenance(run.origin)
-    run.resume()
+    try:
+        run.resume()
+    except DoesNotFit as error:
+        print(f"the checkpoint does not fit ({error}): starting over")
+        folder.drop_checkpoints()
+        run = CellRun.open(cell, folder, options, cache, stop)  # half of it may have been restored
+        run.resume()
     return run.finish()
 
 
@@ -79,10 +92,10 @@ class CellRun:
     grid_inputs: SamplingInputs
     loggers: list[LogWriter]
     health: Monitor | None  # None where it is switched off
+    cadence: Cadence
     progress: Progress = field(default_factory=Progress)
     last_record: dict[str, Json] = field(default_factory=dict)
     last_metrics: dict[str, float] = field(default_factory=dict)
-    saved_at: float = field(default_factory=time.monotonic)
     alive_at: float = 0.0
 
     @classmethod
@@ -103,8 +116,11 @@ class CellRun:
             data=real_data(training, real.samples("train"), training.seed),
             panel=prepare_panel(real.metrics, real, lambda: real.network),
             streams=streams,
-            grid_inputs=sampling_inputs(training, GRID_IMAGES, streams["data"], "grid"),
+            grid_inputs=sampling_inputs(
+                training, GRID_IMAGES // len(training.procedure.shows), streams["data"], "grid"
+            ),
             health=monitor(training, real, streams["data"]) if options.health else None,
+            cadence=Cadence(seconds=options.checkpoint_seconds),
             loggers=[cast(Logger, registry.make("logger", spec)).open(cell, folder.path) for spec in options.loggers],
         )
 
@@ -121,7 +137,10 @@ class CellRun:
             self.folder.drop_checkpoints()
             self.folder.rewind(step=-1, snapshots=0)
             return
-        restore(self.training, self.progress, state, self.health)
+        try:
+            restore(self.training, self.progress, state, self.health)
+        except (RuntimeError, KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
+            raise DoesNotFit((str(error).splitlines() or [type(error).__name__])[0]) from error
         self.folder.rewind(step=self.training.step, snapshots=state["snapshots"])
         print(f"resumed at step {self.training.step}")
 
@@ -143,6 +162,8 @@ class CellRun:
                 looked=self.looked,
             ):
                 self.evaluate(point)
+        except LeaseLost:
+            raise
         except Interrupted:
             self.save_checkpoint()
             raise
@@ -150,6 +171,11 @@ class CellRun:
             if isinstance(error, NotFinite) and self.health is not None:
                 self.warn(self.health.end(self.training, str(error)))
             return replace(self.counts(), status="diverged", reason=str(error))
+        except BaseException:
+            with contextlib.suppress(Exception):  # where it happened
+                self.alive_at = 0.0
+                self.sign_of_life("training")
+            raise
         finally:
             for logger in self.loggers:
                 logger.close()
@@ -160,10 +186,11 @@ class CellRun:
     def evaluate(self, point: Evaluation) -> None:
         """One pause of the loop: the grid of fixed latents, the generator for later re-scoring, and all metrics."""
         config, grid = self.cell.evaluation, self.grid_path(self.training.step)
-        made = sample(
+        made = gallery(
             self.training, self.grid_inputs, purpose="grid", weights=config.weights, batch_norm=config.batch_norm
         )
-        save_grid(rgb(made), grid)
+        views = [rgb(made[name]) for name in self.training.procedure.shows]
+        save_grid(side_by_side(views), grid, columns_for(len(views)))
         kept = self.keep_generator() if self.options.keep_generators else ""
         for record in self.measure(point, kept):
             self.folder.append_snapshot(record)
@@ -175,6 +202,7 @@ class CellRun:
     def measure(self, point: Evaluation, generator: str) -> list[dict[str, Json]]:
         """The snapshot of an evaluation; the last one of a run has a larger one beside it (`final_images`)."""
         config, training = self.cell.evaluation, self.training
+        shown: tuple[Json, ...] = training.procedure.shows
         rounds = [(config.images, point.last and config.final_images == config.images)]
         if point.last and config.final_images != config.images:
             rounds.append((config.final_images, True))
@@ -199,6 +227,7 @@ class CellRun:
                     "diversity": scores.diversity,
                     "generator": generator if not records else "",
                     "tables": scores.tables,
+                    **({"views": [*shown]} if len(shown) > 1 else {}),
                     "seconds": round(training.seconds, 3),
                     "evaluation_seconds": round(time.monotonic() - started, 3),
                 }
@@ -306,6 +335,7 @@ class CellRun:
                 "step": self.training.step,
                 "progress": self.training.progress,
                 "seconds": self.training.seconds,
+                "peak_memory_mib": round(devices.peak_memory_mib(self.training.device), 1),
                 "losses": losses,
                 "warnings": [plain(one) for one in self.health.warned.values()] if self.health is not None else [],
                 "metrics": dict(self.last_metrics),
@@ -313,13 +343,12 @@ class CellRun:
         )
 
     def checkpoint(self, after_evaluation: bool) -> None:
-        # An evaluation is worth a checkpoint, unless it takes hardly longer than one.
-        often = min(WORTH_SAVING, self.options.checkpoint_seconds)
-        if time.monotonic() - self.saved_at >= (often if after_evaluation else self.options.checkpoint_seconds):
+        if self.cadence.due(after_evaluation):
             self.save_checkpoint()
 
     def save_checkpoint(self) -> None:
+        started = time.monotonic()
         state = save(self.training, self.progress, self.health)
         more = {"snapshots": len(self.folder.snapshots()), "evaluation": self.evaluation}
         self.folder.save_checkpoint(self.training.step, state | more)
-        self.saved_at = time.monotonic()
+        self.cadence.saved(started)

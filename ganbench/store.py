@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from ganbench.api.cell import Cell
 from ganbench.api.config import Json
-from ganbench.cell_folder import SCHEMA, CellFolder
+from ganbench.cell_folder import CellFolder
 from ganbench.errors import StoreError
-from ganbench.files import plain, read_json, write_atomic, write_json
+from ganbench.files import SCHEMA, make_folder, plain, read_json, write_atomic, write_json
+from ganbench.lease import owner
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,6 +76,8 @@ class SuiteFolder:
             if not mine or self.cell(cell.id).path.exists():
                 continue
             for path in mine:
+                if owner(path) is not None and not (path / "result.json").exists():
+                    continue  # it is being trained under its old name
                 config = read_json(path / "config.json")
                 if config is not None and _sampler(config["cell"]["evaluation"]) == _sampler(plain(cell.evaluation)):
                     path.rename(self.cell(cell.id).path)
@@ -89,7 +92,7 @@ class SuiteFolder:
 
     def write_plan(self, suite_yaml: str, plan: Mapping[str, Json]) -> None:
         """The suite as run, resolved, and what reports need to know of it without importing a plugin."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path / "cells")
         text = self.path / "suite.yaml"
         if not text.exists() or text.read_text() != suite_yaml:
             write_atomic(text, suite_yaml.encode())
@@ -103,11 +106,6 @@ class SuiteFolder:
         text = self.path / "suite.yaml"
         if plan is None or not text.exists():
             return None
-        schema = plan.get("schema", 0)
-        if isinstance(schema, int) and schema > SCHEMA:
-            raise StoreError(
-                f"{self.path / 'plan.json'}: was written by a newer ganbench. Upgrade ganbench to read it."
-            )
         if not _whole(plan):
             raise StoreError(f"{self.path / 'plan.json'}: is damaged; `ganbench run` writes it anew")
         try:
@@ -122,7 +120,7 @@ class SuiteFolder:
     def write_looks(self, looks: Mapping[str, Json]) -> None:
         value = {"schema": SCHEMA, **looks}
         if read_json(self.path / "looks.json") != plain(value):
-            self.path.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path)
             write_json(self.path / "looks.json", value)
 
 

@@ -6,6 +6,8 @@ import errno
 import json
 import math
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -73,18 +75,72 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
             patch.setattr(Path, "replace", full)
         else:
             patch.setattr(os, "fdopen", lambda descriptor, mode: (os.close(descriptor), full())[1])
-        with pytest.raises(StoreError, match=r"x: cannot be written \(No space left on device\); 3 bytes"):
+        with pytest.raises(
+            StoreError, match=r"x: cannot be written \(No space left on device\); 3 bytes, \d+ are free"
+        ):
             write_atomic(path, b"new")
     assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
 
 
+def test_what_reads_back_otherwise_does_not_take_the_place_of_the_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x"
+    write_atomic(path, b"old", verify=True)
+    monkeypatch.setattr(files, "PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(os, "fsync", lambda descriptor: os.pwrite(descriptor, b"!", 1))  # a disk that errs
+    with pytest.raises(StoreError, match="what was written reads back otherwise"):
+        write_atomic(path, b"new", verify=True)
+    assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_errors_of_a_network_that_pass_are_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, replace = tmp_path / "x", Path.replace
+    failures = [errno.ESTALE, errno.EIO]
+
+    def flaky(self: Path, target: Path) -> Path:
+        if failures:
+            raise OSError(failures.pop(), "it passes")
+        return replace(self, target)
+
+    monkeypatch.setattr(files, "PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(Path, "replace", flaky)
+    write_atomic(path, b"new")
+    assert failures == [] and path.read_bytes() == b"new" and list(tmp_path.iterdir()) == [path]
+    failures[:] = [errno.EIO] * 3
+    with pytest.raises(StoreError, match="it passes"):
+        write_atomic(path, b"newer")
+    assert path.read_bytes() == b"new" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_cannot_be_synced_is_only_left_to_itself_where_no_folder_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(number: int) -> Any:
+        def fsync(descriptor: int) -> None:
+            raise OSError(number, os.strerror(number))
+
+        return fsync
+
+    monkeypatch.setattr(os, "fsync", failing(errno.EINVAL))
+    files.sync_folder(tmp_path)
+    monkeypatch.setattr(os, "fsync", failing(errno.EIO))
+    with pytest.raises(OSError, match="Input/output"):
+        files.sync_folder(tmp_path)
+
+
 def test_permissions_follow_the_umask(tmp_path: Path) -> None:
-    before = os.umask(0o027)
-    try:
-        write_atomic(tmp_path / "x", b"")
-    finally:
-        os.umask(before)
+    path = str(tmp_path / "x")
+    code = f"import pathlib, ganbench.files as f; f.write_atomic(pathlib.Path({path!r}), b'')"
+    subprocess.run([sys.executable, "-c", code], check=True, umask=0o027)
     assert (tmp_path / "x").stat().st_mode & 0o777 == 0o640
+
+
+def test_what_is_not_yet_whole_is_nobody_elses_business(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    modes: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: modes.append(os.fstat(descriptor).st_mode & 0o777))
+    write_atomic(tmp_path / "x", b"")
+    assert modes[0] == 0o600
 
 
 @given(JSON)
@@ -148,9 +204,9 @@ def test_lines_are_rewritten_only_where_they_differ(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     replace_lines(path, [])
     assert not path.exists()
-    append_line(path, {"step": 1}, sync=True)
+    append_line(path, {"step": 1}, sealed=True)
     before = path.stat().st_ino
-    replace_lines(path, read_lines(path))
+    replace_lines(path, read_lines(path), sealed=True)
     assert path.stat().st_ino == before
     replace_lines(path, [])
     assert path.read_bytes() == b""

@@ -152,14 +152,14 @@ def flipped(content: bytes) -> bytes:
 
 @pytest.mark.parametrize("damage", [cut, zeroed, flipped, lambda content: b""])
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(
-    begin: Begin, straight: dict[str, Any], damage: Callable[[bytes], bytes], capsys: pytest.CaptureFixture[str]
+    begin: Begin, straight: dict[str, Any], damage: Callable[[bytes], bytes], caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = stopped_after(begin, "damaged", 9)
     newest, older = folder.path / "checkpoint.pt", folder.path / "checkpoint.previous.pt"
     assert newest.exists() and older.exists()
     newest.write_bytes(damage(newest.read_bytes()))
     run = finish(folder)
-    assert "checkpoint.pt is damaged: it is set aside" in capsys.readouterr().out
+    assert "checkpoint.pt is damaged: it is set aside as checkpoint.pt.corrupt" in caplog.text
     assert (folder.path / "checkpoint.pt.corrupt").exists()
     assert left(run) == straight
 
@@ -169,6 +169,20 @@ def test_without_any_whole_checkpoint_it_starts_from_the_beginning(begin: Begin,
     for name in ("checkpoint.pt", "checkpoint.previous.pt"):
         (folder.path / name).write_bytes(b"not a checkpoint")
     assert left(finish(folder)) == straight
+
+
+def test_a_checkpoint_of_another_program_starts_over(
+    begin: Begin, straight: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = stopped_after(begin, "other", 9)
+    state = folder.load_checkpoint()
+    assert state is not None
+    weights = state["training"]["networks"]["generator"]
+    for name, value in weights.items():
+        weights[name] = value.reshape(-1)[:1]
+    folder.save_checkpoint(11, state)
+    assert left(finish(folder)) == straight
+    assert "the checkpoint does not fit" in capsys.readouterr().out
 
 
 def test_lines_that_a_kill_cut_in_half_are_written_again(begin: Begin, straight: dict[str, Any]) -> None:
@@ -218,6 +232,9 @@ def with_fault(begin: Begin, how: str) -> CellFolder:
         ("raise", "failed", "Faulty (tiny_plugins): ValueError: I am broken"),
         ("unspeakable", "failed", "Faulty (tiny_plugins): Unspeakable: its message cannot be shown"),
         ("memory", "failed", "Faulty (tiny_plugins): out of memory: too much"),
+        ("allocate", "failed", "Faulty (tiny_plugins): out of memory: "),
+        ("cuda", "failed", "Faulty (tiny_plugins): out of memory: CUDA out of memory. Tried to allocate 2.00 GiB."),
+        ("assert", "failed", "Faulty (tiny_plugins): RuntimeError: CUDA error: device-side assert triggered"),
         ("exit", "failed", "Faulty (tiny_plugins): SystemExit: 0"),
         ("interrupt", "failed", "Faulty (tiny_plugins): KeyboardInterrupt"),
         ("nan", "diverged", "D/faulty is not finite in the log interval that ends at step 6"),
@@ -230,7 +247,10 @@ def test_what_a_plugin_does_becomes_a_status_with_a_reason(
     folder = with_fault(begin, how)
     assert process.work(folder, StopSwitch()) == 0
     result = folder.load_result()
-    assert result is not None and (result.status, result.reason) == (status, reason)
+    assert result is not None and result.status == status
+    assert result.reason.startswith(reason) if how == "allocate" else result.reason == reason
+    if status == "failed":
+        assert result.steps == 5 and result.peak_memory_mib > 10 and result.seconds > 0
     assert not folder.has_checkpoint()
     assert all("NaN" not in file.read_text() for file in folder.path.glob("*.json*"))
     if status == "diverged":

@@ -130,7 +130,8 @@ class Unspeakable(Exception):
 class Faulty(Trick):
     """Does something terrible at one step."""
 
-    how: str = "nothing"  # raise, unspeakable, memory, exit, interrupt, die, segfault, nan, poison, sleep
+    # raise, unspeakable, memory, allocate, cuda, assert, exit, interrupt, die, segfault, nan, poison, sleep
+    how: str = "nothing"
     at: int = 5  # step
 
     def extra_loss(self, forward: Forward, moment: Moment) -> Tensor | None:
@@ -143,6 +144,12 @@ class Faulty(Trick):
                 raise Unspeakable
             case "memory":
                 raise MemoryError("too much")
+            case "allocate":
+                torch.ones(2**50)
+            case "cuda":
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+            case "assert":
+                raise RuntimeError("CUDA error: device-side assert triggered")
             case "exit":
                 sys.exit(0)
             case "interrupt":

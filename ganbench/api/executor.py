@@ -29,6 +29,8 @@ class Exit:
     code: int  # 0 has a result; 75 asked to be requeued; negative: killed by that signal
     seconds: float = 0.0
     reason: str = ""  # what the executor did, e.g. "no progress for 600 s"
+    out_of_memory: bool = False  # the system killed it for lack of memory
+    peak_memory_mib: float = 0.0  # of its process, as far as the executor saw
     stopped: bool = False  # ended because the executor was told to stop
 
 

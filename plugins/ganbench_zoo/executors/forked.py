@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,12 +50,12 @@ class ForkServer:
     buffer: bytes = b""
     started: list[int] = field(default_factory=list)
 
-    def fork(self, folder: Path, log: Path, environment: Mapping[str, str]) -> Forked:
+    def fork(self, arguments: Sequence[str], log: Path, environment: Mapping[str, str]) -> Forked:
         """Start a cell. Raises OSError when the server does not come up; then the cell needs a process of its own."""
         if self.server is None or self.server.poll() is not None:
             self._start()
         assert self.server is not None and self.server.stdin is not None
-        job = {"folder": str(folder), "log": str(log), "environment": dict(environment)}
+        job = {"arguments": list(arguments), "log": str(log), "environment": dict(environment)}
         self.server.stdin.write((json.dumps(job) + "\n").encode())
         self.server.stdin.flush()
         deadline = time.monotonic() + START_SECONDS

@@ -11,7 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ganbench import ConfigError, Executor, Exit, Job, RunOptions
+from ganbench_zoo.executors import memory
 from ganbench_zoo.executors.forked import Forked, ForkServer, available
+
+DUMP_SECONDS = 0.5  # for a hanging cell to write its stacks
+SAVE_SECONDS = 5.0  # and to save, before it is killed
+DUMP = getattr(signal, "SIGUSR2", signal.SIGTERM)  # a cell answers with the stacks of its threads
+LOOK_SECONDS = 1.0  # between two looks that count: in a longer gap this process itself did not run
 
 # Large blocks go back to the allocator, not to the system: fewer page faults per step.
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "1073741824", "MALLOC_TRIM_THRESHOLD_": "2147483648"}
@@ -37,9 +43,14 @@ class Running:
     process: subprocess.Popen[bytes] | Forked
     gpu: str | None
     started: float
-    seen: float  # when its last sign of life was seen to change, on this process's monotonic clock
+    looked: float  # when it was last looked at, on this process's monotonic clock
+    kills: int | None  # of the system for lack of memory, before it was started
+    silent: float = 0.0  # seconds of looking without a new sign of life
     sign: int = 0  # the last sign of life: a time stamp, compared for change only
+    peak_memory_mib: float = 0.0
     reason: str = ""
+    hung_at: float = 0.0  # when that was noticed
+    steps: list[tuple[float, int]] = field(default_factory=list)  # seconds after it -> signal, those still to send
 
 
 @dataclass
@@ -67,7 +78,8 @@ class LocalWorkers:
         environment = {} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}
         process = self._fork(job, environment) or self._spawn(job, environment)
         now = time.monotonic()
-        self.active.append(Running(job=job, process=process, gpu=gpu, started=now, seen=now))
+        kills = memory.kills()
+        self.active.append(Running(job=job, process=process, gpu=gpu, started=now, looked=now, kills=kills))
 
     def _fork(self, job: Job, environment: dict[str, str]) -> Forked | None:
         """The cell as a fork of a process that has torch imported; None where that cannot be."""
@@ -75,7 +87,7 @@ class LocalWorkers:
         if self.forks is None or job.threads != self.threads or job.argv[1:3] != ("-m", "ganbench.process"):
             return None
         try:
-            return self.forks.fork(job.folder, job.folder / "log.txt", environment)
+            return self.forks.fork(job.argv[3:], job.folder / "log.txt", environment)
         except OSError as error:
             self.say(f"{error}; cells start as processes of their own, which takes seconds longer")
             self.forks = None
@@ -131,14 +143,29 @@ class LocalWorkers:
         return min(self.gpus, key=taken.count) if self.gpus else None
 
     def _watch(self, running: Running) -> None:
-        """Kill a cell that shows no progress. What counts is that its sign changes, not what clock it was made by."""
+        """End a cell that shows no progress: a dump of its stacks, a chance to save, the end of its whole group.
+
+        What counts is that its sign changes, not what clock it was made by; and only time in which this process looked:
+        when the whole machine was suspended, nothing hangs.
+        """
+        now = time.monotonic()
+        running.silent += min(now - running.looked, LOOK_SECONDS)
+        running.looked = now
+        running.peak_memory_mib = max(running.peak_memory_mib, memory.peak_mib(running.process.pid))
         with contextlib.suppress(OSError):
             sign = (running.job.folder / "progress.json").stat().st_mtime_ns
             if sign != running.sign:
-                running.sign, running.seen = sign, time.monotonic()
-        if time.monotonic() - running.seen > self.options.hang_seconds and not running.reason:
+                running.sign, running.silent = sign, 0.0
+        if running.silent > self.options.hang_seconds and not running.reason:
             running.reason = f"no progress for {self.options.hang_seconds:g} s"
-            kill_group(running.process)
+            running.hung_at = now
+            running.steps = [(0.0, DUMP), (DUMP_SECONDS, signal.SIGTERM), (SAVE_SECONDS, signal.SIGKILL)]
+        while running.steps and now - running.hung_at >= running.steps[0][0]:
+            number = running.steps.pop(0)[1]
+            with contextlib.suppress(ProcessLookupError):
+                running.process.send_signal(number)
+            if number == signal.SIGKILL:
+                kill_group(running.process)
 
     def _reap(self, stopped: bool = False) -> list[Exit]:
         exits, alive = [], []
@@ -148,8 +175,17 @@ class LocalWorkers:
                 alive.append(running)
                 continue
             kill_group(running.process)  # what the cell may have left behind
-            seconds = time.monotonic() - running.started
-            exits.append(Exit(job=running.job, code=code, seconds=seconds, reason=running.reason, stopped=stopped))
+            exits.append(
+                Exit(
+                    job=running.job,
+                    code=code,
+                    seconds=time.monotonic() - running.started,
+                    reason=running.reason,
+                    stopped=stopped,
+                    out_of_memory=code == -signal.SIGKILL and not running.reason and memory.was_short(running.kills),
+                    peak_memory_mib=round(running.peak_memory_mib, 1),
+                )
+            )
         self.active = alive
         return exits
 

@@ -1,0 +1,56 @@
+"""Whose fault it was, in one line: of an exception, and of a process that left nothing but its log."""
+
+from __future__ import annotations
+
+import re
+import sysconfig
+from collections.abc import Sequence
+from types import TracebackType
+
+from ganbench.api.plugin import Plugin
+
+_FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<function>\S+)')
+_LIBRARIES = (sysconfig.get_path("stdlib"), "/torch/", "/numpy/", "<frozen", "/ganbench/")
+MEMORY = ("out of memory", "can't allocate memory", "std::bad_alloc")  # of RuntimeErrors
+
+
+def reason_of(error: BaseException) -> str:
+    """One line: what happened, and in which plugin."""
+    try:
+        text = str(error)
+    except BaseException:  # it may raise anything, too
+        text = "its message cannot be shown"
+    name = type(error).__name__
+    memory = isinstance(error, MemoryError) or name == "OutOfMemoryError" or any(words in text for words in MEMORY)
+    first = (text.strip().splitlines() or [""])[0][:300]
+    reason = f"out of memory: {first}" if memory else f"{name}: {first}" if first else name
+    plugin = culprit(error.__traceback__)
+    return f"{plugin}: {reason}" if plugin else reason
+
+
+def culprit(trace: TracebackType | None) -> str | None:
+    """The plugin in whose code an exception was raised: the innermost frame with a plugin as `self`."""
+    found = None
+    while trace is not None:
+        owner = trace.tb_frame.f_locals.get("self")
+        if isinstance(owner, Plugin):
+            found = f"{type(owner).__name__} ({type(owner).__module__})"
+        trace = trace.tb_next
+    return found
+
+
+def last_place(log: Sequence[str]) -> str:
+    """Where a process was when it crashed or hung: ` in measure (colour.py:12)`, from the stack dump in its log; the
+    innermost frame that is not of a library. Empty where there is no dump."""
+    starts = [index for index, line in enumerate(log) if line.endswith("(most recent call first):")]
+    current = [index for index in starts if log[index].startswith("Current thread")] or starts
+    if not current:
+        return ""
+    frames = []
+    for line in log[current[-1] + 1 :]:
+        found = _FRAME.match(line)
+        if found is None:
+            break
+        frames.append(found)
+    ours = [frame for frame in frames if not any(part in frame["file"] for part in _LIBRARIES)] or frames[:1]
+    return "".join(f" in {f['function']} ({f['file'].rpartition('/')[2]}:{f['line']})" for f in ours[:1])
