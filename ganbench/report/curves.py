@@ -15,6 +15,7 @@ from ganbench.api.config import Json
 from ganbench.api.recorded import Curve, ExternalScore, Grid, HealthWarning, PublishedFigure, Records, RunRecord
 from ganbench.api.summary import Summary
 from ganbench.files import read_json
+from ganbench.redact import redact
 from ganbench.report.published import published
 from ganbench.store import CellFolder, Store, SuiteFolder
 
@@ -111,7 +112,7 @@ def read_run(
         animation=cell.animation if cell.animation.exists() else None,
         result=result,
         warnings=warnings_of(history, result),
-        log=cell.log_tail(LOG_LINES) if failed else [],
+        log=[redact(line) for line in cell.log_tail(LOG_LINES)] if failed else [],
         retry=retry(summary, cell_id) if status == "failed" else "",  # diverged is an outcome
     )
 
@@ -212,9 +213,12 @@ def grids(cell: CellFolder, snapshots: Iterable[Mapping[str, Any]]) -> list[Grid
         step = snapshot.get("step")
         if isinstance(step, int):
             path = cell.samples / f"{step:08d}.webp"
-            progress = snapshot.get("progress")
+            progress, views = snapshot.get("progress"), snapshot.get("views")
             found[step] = Grid(
-                step=step, progress=float(progress) if isinstance(progress, int | float) else 0, path=path
+                step=step,
+                progress=float(progress) if isinstance(progress, int | float) else 0,
+                path=path,
+                views=tuple(map(str, views)) if isinstance(views, list) else (),
             )
     return [grid for _, grid in sorted(found.items()) if grid.path.is_file() and not grid.path.is_symlink()]
 

@@ -28,6 +28,7 @@ class Level(NamedTuple):
 
 
 BASELINE = Level("", "baseline")
+LARGEST = 1e100  # no metric gives more; a damaged file may
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +77,8 @@ def scores(rows: Sequence[Record], key: MetricKey) -> dict[str, float]:
 
 
 def _usable(value: float, key: MetricKey) -> bool:
-    return math.isfinite(value) and (key.scale != "ratio" or value > 0)
+    """Whether a number can be a score. Squares of the excluded ones are no numbers any more."""
+    return abs(value) <= LARGEST and (key.scale != "ratio" or value >= 1 / LARGEST)
 
 
 def rule(suite: Suite, key: MetricKey, notes: Mapping[str, Json], comparisons: int) -> stats.Rule:

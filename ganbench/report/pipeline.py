@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from ganbench import registry
+from ganbench import probe, registry
 from ganbench.api.cell import RunResult, Suite
 from ganbench.api.metric import MetricKey
 from ganbench.api.report import Report
 from ganbench.api.summary import Summary
-from ganbench.errors import ConfigError, NothingMatched, StoreError, did_you_mean
+from ganbench.errors import ConfigError, NothingMatched, PluginLoadError, StoreError, did_you_mean
 from ganbench.files import typed
+from ganbench.links import refuse_links
 from ganbench.provenance import changed_since, evaluation_key
+from ganbench.redact import redact
 from ganbench.report.looks import Looks
 from ganbench.report.protocol import check_protocols
 from ganbench.report.summarise import combination, summarise
+from ganbench.report.terminal import plain
 from ganbench.store import CellFolder, SuiteFolder, table
 from ganbench.suite import load_resolved
 
@@ -58,6 +62,10 @@ def recorded(folder: SuiteFolder) -> Recorded:
     if found is None:
         raise NothingMatched(f"{folder.path}: holds no suite that was run")
     text, plan = found
+    ids = [cell["id"] for cell in plan["cells"]]
+    if not all(name.isprintable() and len(name) <= 255 for name in ids):
+        raise StoreError(f"{folder.path / 'plan.json'}: is damaged: a cell's name cannot be that of a folder")
+    refuse_links(folder.path, ids)
     return Recorded(suite=load_resolved(text, str(folder.path / "suite.yaml")), plan=plan)
 
 
@@ -68,8 +76,8 @@ def stale(folder: CellFolder, planned: Mapping[str, Any], result: RunResult) -> 
     try:
         cell, _, _ = folder.read_config()
         origin = folder.read_provenance()
-    except StoreError as error:
-        return str(error)
+    except StoreError as error:  # a damaged one has just been set aside, and counts as absent
+        return str(error) if (folder.path / "config.json").exists() else ""
     except ValueError:  # pydantic's ValidationError is one
         return "was written by another version of ganbench, which has other fields"
     if origin is not None and (changed := changed_since(origin, cell.config)):
@@ -89,6 +97,7 @@ def rows(folder: SuiteFolder, found: Recorded) -> pd.DataFrame:
     frame = table(folder)
     columns = list(frame.columns)
     metrics = columns[columns.index("images_seen") + 1 :]
+    frame["reason"] = [redact(str(reason)) for reason in frame["reason"]]
     for index, planned in enumerate(found.cells):
         cell = folder.cell(planned["id"])
         result = cell.load_result()
@@ -142,10 +151,25 @@ def require_complete(summary: Summary, folder: SuiteFolder) -> None:
         )
 
 
-def default_formats() -> list[str]:
-    """The formats written when none is named."""
-    classes = {name: registry.plugin_class("report", name) for name in registry.names("report")}
-    return [name for name, made in classes.items() if issubclass(made, Report) and made.default]
+def to_stderr(line: str) -> None:
+    print(plain(line), file=sys.stderr)
+
+
+def default_formats(say: Callable[[str], None] = to_stderr) -> list[str]:
+    """The formats written when none is named. One that is broken is said to be, and keeps no other from being written:
+    nobody asked for it."""
+    found = []
+    entries = registry.entries("report")
+    probe.refuse_deadly(entries)
+    for name in dict.fromkeys(entry.name for entry in entries):
+        try:
+            made = registry.plugin_class("report", name)
+        except PluginLoadError as error:
+            say(f"not written: {error}")
+            continue
+        if issubclass(made, Report) and made.default:
+            found.append(name)
+    return found
 
 
 def formats_of(text: str | None) -> list[str]:

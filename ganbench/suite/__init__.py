@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ganbench.suite.conflicts import check, conflict, missing_data, parts
+from ganbench.suite.conflicts import check, conflict, missing_data, parts, refusals
 from ganbench.suite.design import base_levels
 from ganbench.suite.dump import dump
 from ganbench.suite.expand import expand, topped_up
@@ -22,6 +22,7 @@ __all__ = [
     "load_resolved",
     "missing_data",
     "parts",
+    "refusals",
     "schema",
     "topped_up",
 ]

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
+from itertools import islice
 from typing import Any, TypeVar, cast
 
 from ganbench import registry
@@ -15,7 +16,7 @@ from ganbench.api.validate import Fault, show, validate
 from ganbench.errors import ConfigError, PluginLoadError, UnknownPlugin
 from ganbench.suite import ranges
 from ganbench.suite.settings import SettingError, hints, is_plugin_list, spec_parts
-from ganbench.suite.yaml import Mark, Node, Problem, node_of
+from ganbench.suite.yaml import MAX_PROBLEMS, Mark, Node, Problem, node_of
 
 T = TypeVar("T")
 
@@ -80,13 +81,14 @@ def _build(node: Node, record: type[T], table: list[Any], plugins: bool) -> tupl
     problems: list[Problem] = []
     shaped = _shape(node, record, (), problems)
     found, faults = validate(record, _canonical_specs(shaped, record))
-    for fault in faults:
+    many = len(faults) > MAX_PROBLEMS
+    for fault in faults[:MAX_PROBLEMS]:
         mark, path = place(shaped, fault.at, fault.of_key)
         problems.append(Problem(mark=mark, path=path, message=fault.message))
     if plugins:
-        problems += _plugin_problems(shaped, record, ())
+        problems += islice(_plugin_problems(shaped, record, ()), MAX_PROBLEMS)
     sound = found
-    if faults:  # the rest is looked at without the faulty values, so that all mistakes are told at once
+    if faults and not many:  # the rest is looked at without the faulty values, so that all mistakes are told at once
         for fault in sorted(faults, key=lambda fault: str(fault.at), reverse=True):
             shaped = _without(shaped, fault.at)
         sound, _ = validate(record, _canonical_specs(shaped, record))

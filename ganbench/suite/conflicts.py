@@ -12,7 +12,7 @@ from ganbench.api.cell import Cell
 from ganbench.api.config import NetworkConfig, OptimizerConfig, PluginSpec, RunConfig
 from ganbench.api.plugin import Plugin
 from ganbench.errors import ConflictError, DataError, GanbenchError, PluginLoadError
-from ganbench.suite.identity import canonical, encode
+from ganbench.suite.identity import canonical_text, encode
 from ganbench.suite.metrics import dataset_info
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def check(cells: Sequence[Cell]) -> list[Cell]:
     known: dict[str, str | None] = {}
     checked = []
     for cell in cells:
-        key = encode(canonical(cell.config))
+        key = canonical_text(cell.config)
         if key not in known:
             known[key] = conflict(cell.config)
         checked.append(replace(cell, conflict=known[key]))
@@ -48,7 +48,7 @@ def conflict(config: RunConfig) -> str | None:
         return None
     except ConflictError as error:
         return str(error)
-    return " ".join(sentence.rstrip(".") + "." for sentence in _sentences(built)) or None
+    return " ".join(sentence.rstrip(".") + "." for sentence in refusals(built)) or None
 
 
 def missing_data(config: RunConfig) -> str | None:
@@ -103,13 +103,17 @@ def _tricks(specs: Sequence[PluginSpec]) -> dict[str, Trick]:
     return named
 
 
-def _sentences(parts: Parts) -> Iterator[str]:
+def refusals(parts: Parts) -> Iterator[str]:
+    """A sentence for each reason why these parts cannot go together."""
     for name, plugin in parts.plugins().items():
         if sentence := _called(name, plugin.conflict, parts):
             yield sentence
     if ignored := sorted(_changed(parts.config) - parts.architecture.obeys):
         name = parts.config.architecture.name
         yield f"{name} does not obey {', '.join(ignored)}, so setting it would change nothing"
+    if parts.info.domain_label and "domains" not in parts.procedure.uses:
+        name, data = parts.config.procedure.name, parts.config.dataset.name
+        yield f"{data} has domains ({', '.join(parts.info.domains)}), which the procedure {name} does not use"
     for network in ("generator", "discriminator"):
         optimizer: OptimizerConfig = getattr(parts.config, network).optimizer
         if optimizer.name == "adam" and optimizer.momentum:

@@ -22,8 +22,11 @@ def expand(suite: Suite) -> list[Cell]:
         if not design.excluded(levels, suite.exclude):
             cells += _cells(suite, _configure(suite, levels), levels, suite.seeds)
     taken: dict[str, Cell] = {}
+    said: dict[int, str] = {}  # the seeds of a level share one evaluation
     for cell in cells:
-        for key in (cell.id, f"{cell.digest} {cell.evaluation}"):  # levels may share networks and differ in sampling
+        evaluation = said.setdefault(id(cell.evaluation), "") or str(cell.evaluation)
+        said[id(cell.evaluation)] = evaluation
+        for key in (cell.id, f"{cell.digest} {evaluation}"):  # levels may share networks and differ in sampling
             other = taken.setdefault(key, cell)
             if other is not cell:
                 raise ConfigError(f"{suite.name}: {name_of(cell.levels)} is the same as {name_of(other.levels)}")

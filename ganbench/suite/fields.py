@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 from ganbench.api.cell import Design, Exclusion
@@ -11,14 +11,19 @@ from ganbench.api.config import Json
 from ganbench.api.validate import show
 from ganbench.errors import did_you_mean
 from ganbench.suite import design
-from ganbench.suite.yaml import Mark, Node, Problem
+from ganbench.suite.yaml import MAX_PROBLEMS, Mark, Node, Problem
 
 # What a profile may replace; its `set` changes paths of base.
 PROFILE_KEYS = frozenset(
-    ("set", "question", "seeds", "baseline_seeds", "top_up", "margin", "metrics", "primary_metric", "options")
+    {
+        *("set", "question", "axes", "seeds", "baseline_seeds", "top_up", "margin", "metrics", "primary_metric"),
+        *("options", "resources"),
+    }
 )
-KEYS = (PROFILE_KEYS - {"set"}) | {"name", "base", "axes", "design", "profiles", "exclude", "resolved"}
+KEYS = (PROFILE_KEYS - {"set"}) | {"name", "base", "design", "profiles", "exclude", "resolved"}
 MOST_SEEDS = 1000
+MOST_PROFILES = 50  # each is settled and checked like a suite of its own
+MOST_EXCLUSIONS = 1000  # each is compared with every combination
 RESERVED = re.compile(r"con|prn|aux|nul|com\d|lpt\d", re.IGNORECASE)  # no folder names on Windows
 
 Axes = dict[str, dict[str, dict[str, Json]]]
@@ -36,10 +41,10 @@ class Fields:
 
     def unknown_keys(self, node: Node, known: Iterable[str], where: str) -> None:
         known = sorted(known)
-        for key in node.value if isinstance(node.value, dict) else ():
-            if key not in known:
-                path = f"{where}.{key}" if where else key
-                self.add(node.keys[key], path, f"unknown key.{did_you_mean(key, known)}")
+        unknown = [key for key in node.value if key not in known] if isinstance(node.value, dict) else []
+        for key in unknown[:MAX_PROBLEMS]:
+            path = f"{where}.{key}" if where else key
+            self.add(node.keys[key], path, f"unknown key.{did_you_mean(key, known)}")
 
     def mapping(self, node: Node | None, path: str) -> dict[str, Node]:
         if node is None or node.value is None:
@@ -164,10 +169,21 @@ class Fields:
         if not isinstance(node.value, list):
             self.add(node.mark, "exclude", "expected a list of {axis: level, because: reason}")
             return ()
-        found = [self.exclusion(item, f"exclude.{index}", axes, chosen) for index, item in enumerate(node.value)]
+        if len(node.value) > MOST_EXCLUSIONS:
+            self.add(node.mark, "exclude", f"{len(node.value):,} exclusions; at most {MOST_EXCLUSIONS:,}")
+            return ()
+        cells = [] if chosen == "grid" else list(design.combinations(axes, chosen))
+        found = []
+        for index, item in enumerate(node.value):
+            if len(self.problems) > MAX_PROBLEMS:
+                break
+            found.append(self.exclusion(item, f"exclude.{index}", axes, chosen, cells))
         return tuple(rule for rule in found if rule is not None)
 
-    def exclusion(self, node: Node, path: str, axes: Axes, chosen: Design) -> Exclusion | None:
+    def exclusion(
+        self, node: Node, path: str, axes: Axes, chosen: Design, cells: Sequence[dict[str, str]]
+    ) -> Exclusion | None:
+        """`cells` are the combinations of a design that is no grid."""
         held = dict(self.mapping(node, path))
         before = len(self.problems)
         because = held.pop("because", None)
@@ -188,7 +204,7 @@ class Fields:
         if not levels or (bases and levels.items() <= bases.items()):
             self.add(node.mark, path, "this would remove the baseline: name at least one other level")
             return None
-        if chosen != "grid" and not any(levels.items() <= cell.items() for cell in design.combinations(axes, chosen)):
+        if chosen != "grid" and not any(levels.items() <= cell.items() for cell in cells):
             self.add(node.mark, path, f"no combination of this {chosen} design has these levels")
             return None
         return Exclusion(levels=levels, because=" ".join(str(because and because.value).split()))
@@ -196,8 +212,12 @@ class Fields:
     # --- profiles ----------------------------------------------------------------------------------
     def profiles(self) -> dict[str, Node]:
         node = self.held.get("profiles")
-        found = {}
-        for name, profile in self.mapping(node, "profiles").items():
+        found: dict[str, Node] = {}
+        held = self.mapping(node, "profiles")
+        if node is not None and len(held) > MOST_PROFILES:
+            self.add(node.mark, "profiles", f"{len(held):,} profiles; at most {MOST_PROFILES}")
+            return found
+        for name, profile in held.items():
             assert node is not None
             path = f"profiles.{name}"
             self.folder_name(Node(value=name, mark=node.keys[name]), path)

@@ -7,7 +7,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import Field, asdict, fields
+from dataclasses import Field, dataclass, fields, is_dataclass
 from functools import lru_cache
 from typing import Any, cast
 
@@ -23,7 +23,7 @@ def canonical(config: RunConfig) -> dict[str, Json]:
 
     Options that the contract gives to all plugins of a kind are stated only where they are set.
     """
-    plain: dict[str, Any] = json.loads(json.dumps(asdict(config)))
+    plain: dict[str, Any] = _plain(config)
     kinds: tuple[Kind, ...] = ("dataset", "architecture", "loss", "procedure")
     for kind in kinds:
         plain[kind] = _resolved(kind, getattr(config, kind))
@@ -31,9 +31,33 @@ def canonical(config: RunConfig) -> dict[str, Json]:
     return plain
 
 
+@dataclass(frozen=True, eq=False)
+class _Same:
+    """A configuration as this very object: in large grids thousands of cells share a few."""
+
+    config: RunConfig
+
+    def __hash__(self) -> int:
+        return id(self.config)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.config is self.config
+
+
+def canonical_text(config: RunConfig) -> str:
+    """The canonical form as one text."""
+    return _canonical_text(_Same(config))
+
+
+@lru_cache(maxsize=32768)
+def _canonical_text(same: _Same) -> str:
+    return encode(canonical(same.config))
+
+
 def cell_digest(config: RunConfig, seed: int) -> str:
     """The 12 hex digits that identify a cell: of its training, not of its evaluation, nor of plugin versions."""
-    return hashlib.sha256(encode({"config": canonical(config), "seed": seed}).encode()).hexdigest()[:12]
+    text = f'{{"config":{canonical_text(config)},"seed":{encode(seed)}}}'
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def cell_id(config: RunConfig, seed: int, levels: Mapping[str, str]) -> str:
@@ -52,6 +76,15 @@ def slug(text: str) -> str:
 def encode(value: Any) -> str:
     """One text per JSON value: keys sorted, no spaces."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def _plain(value: Any) -> Any:
+    """Records as dicts, tuples as lists, all the way down."""
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _resolved(kind: Kind, spec: PluginSpec) -> dict[str, Json]:

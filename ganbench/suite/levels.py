@@ -11,10 +11,11 @@ from ganbench.suite.build import Base, build
 from ganbench.suite.expand import name_of
 from ganbench.suite.identity import canonical, encode
 from ganbench.suite.settings import Setting, SettingError, assign
-from ganbench.suite.yaml import Mark, Node, Problem
+from ganbench.suite.yaml import MAX_PROBLEMS, Mark, Node, Problem
 
 # Belongs to the treatment. The rest of the evaluation is how a table measures, and must be equal within it.
 SAMPLER = ("evaluation.batch_norm", "evaluation.weights")
+MOST_SETTINGS = 100  # of one level
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,8 @@ def check_levels(suite: Suite, root: Node, base: Node, problems: list[Problem]) 
     found: list[Problem] = []
     for level in levels.values():
         found += _own_problems(level)
+        if len(found) > MAX_PROBLEMS:
+            break
     faulty = {problem.path for problem in found}
     if suite.design in ("grid", "paired"):
         found += _meetings(list(levels.values()))
@@ -43,6 +46,8 @@ def check_levels(suite: Suite, root: Node, base: Node, problems: list[Problem]) 
     combinations = design.combinations(suite.axes, "paired") if together else ({axis: name} for axis, name in levels)
     seen: dict[str, str] = {} if problems else {_identity(build(base)[0]): "the baseline"}
     for combination in combinations:
+        if len(found) > MAX_PROBLEMS:
+            break
         parts = [levels[item] for item in combination.items()]
         if suite.design == "grid" and not parts[0].settings:
             continue  # the axis's own name for the base
@@ -69,6 +74,10 @@ def levels_of(root: Node) -> Iterator[Level]:
 
 
 def _own_problems(level: Level) -> Iterator[Problem]:
+    if len(level.settings) > MOST_SETTINGS:
+        message = f"sets {len(level.settings):,} paths; at most {MOST_SETTINGS}"
+        yield Problem(mark=level.mark, path=level.path, message=message)
+        return
     for index, setting in enumerate(level.settings):
         path = f"{level.path}.{setting.path}"
         if setting.steps[0] == "evaluation" and setting.path not in SAMPLER:
@@ -82,14 +91,21 @@ def _own_problems(level: Level) -> Iterator[Problem]:
 
 def _meetings(levels: Sequence[Level]) -> Iterator[Problem]:
     """Two axes that are combined must not set the same thing: which one would win?"""
-    first: dict[tuple[str, str], tuple[str, Setting]] = {}
+    above: dict[tuple[str, ...], list[tuple[str, Setting]]] = {}  # path or a beginning of it -> who sets that or deeper
+    exact: dict[tuple[str, ...], list[tuple[str, Setting]]] = {}
     distinct = {(level.axis, setting.path): (level, setting) for level in levels for setting in level.settings}
     for (axis, path), (level, setting) in distinct.items():
-        for (other_axis, other_path), (_, other) in first.items():
+        steps = tuple(setting.steps)
+        starts = [steps[:length] for length in range(1, len(steps) + 1)]
+        near = above.get(steps, []) + [one for start in starts[:-1] for one in exact.get(start, [])]
+        for other_axis, other in near:
             if axis != other_axis and setting.meets(other):
-                message = f"the axis {other_axis!r} sets {other_path!r} too, and the two are combined"
+                message = f"the axis {other_axis!r} sets {other.path!r} too, and the two are combined"
                 yield Problem(mark=setting.mark, path=f"{level.path}.{path}", message=message)
-        first[axis, path] = (level.name, setting)
+                break
+        exact.setdefault(steps, []).append((axis, setting))
+        for start in starts:
+            above.setdefault(start, []).append((axis, setting))
 
 
 def _build(base: Node, levels: Sequence[Level], problems: list[Problem]) -> Base | None:

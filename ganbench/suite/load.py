@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
+from ganbench import probe, registry
 from ganbench.api.cell import Suite
-from ganbench.api.config import PluginSpec, RunOptions
+from ganbench.api.config import PluginSpec, Resources, RunOptions
 from ganbench.errors import ConfigError, did_you_mean
 from ganbench.suite import design
 from ganbench.suite.build import Base, build, build_options
@@ -15,8 +18,9 @@ from ganbench.suite.expand import more_seeds
 from ganbench.suite.fields import KEYS, PROFILE_KEYS, Fields
 from ganbench.suite.levels import check_levels
 from ganbench.suite.metrics import check_loggers, check_metrics
+from ganbench.suite.private import secrets_in
 from ganbench.suite.settings import Setting, SettingError, assign
-from ganbench.suite.yaml import Mark, Node, Problem, parse, read
+from ganbench.suite.yaml import MAX_PROBLEMS, Mark, Node, Problem, parse, read
 
 LARGE = 10_000  # cells of a grid that need to be allowed
 SEED_KEYS = ("seeds", "baseline_seeds", "top_up")  # go together: who sets `seeds` anew drops the other two
@@ -38,6 +42,8 @@ def load(
     root, problems = read(Path(path))
     if root is None:
         raise _error(problems)
+    words = set(re.findall(r"\w+", " ".join([Path(path).read_text("utf-8"), *overrides])))
+    probe.refuse_deadly(entry for entry in registry.entries() if entry.name in words)
     return _Loader(str(path), problems, plugins=True).load(root, profile, overrides, seeds, allow_large)
 
 
@@ -68,6 +74,8 @@ class _Loader:
         if not isinstance(root.value, dict):
             self.add(root.mark, "", "expected a mapping with name, question, base and axes")
             raise _error(self.problems)
+        if self.plugins:
+            self.problems += islice(secrets_in(root), MAX_PROBLEMS)
         fields = Fields(root, self.problems)
         fields.unknown_keys(root, KEYS, "")
         profiles = fields.profiles()
@@ -81,8 +89,7 @@ class _Loader:
         if self.plugins and (overrides or seeds is not None or profiles):
             self.check_file(root, profiles)
         suite, merged, base = self.settle(root, chosen, profile, overrides, seeds)
-        if self.plugins and base is not None:
-            self.check_size(merged, suite, allow_large)
+        if self.plugins and base is not None and self.size_is_allowed(merged, suite, allow_large):
             check_levels(suite, merged, base, self.problems)
         if self.problems:
             marks = {problem.mark for problem in self.unclear}
@@ -148,7 +155,12 @@ class _Loader:
         node, problems = parse(value.strip() or "null", mark.source, lines=False)
         self.problems += problems
         self.unclear += problems
-        return None if node is None else Setting(path=path.strip(), mark=mark, value=node)
+        if node is None:
+            return None
+        if private := next(secrets_in(node, path.strip()), None):
+            self.problems.append(replace(private, mark=Mark(source=f"--set {path.strip()}")))
+            return None
+        return Setting(path=path.strip(), mark=mark, value=node)
 
     def set_key(self, held: dict[str, Node], keys: dict[str, Mark], setting: Setting) -> None:
         """A path outside `base`."""
@@ -156,10 +168,11 @@ class _Loader:
         if first not in KEYS or first in ("profiles", "resolved"):
             known = sorted(KEYS - {"profiles", "resolved"})
             self.add(setting.mark, "", f"there is no {first!r} to set.{did_you_mean(first, known)}")
-        elif first == "options" and rest:
+        elif first in ("options", "resources") and rest:
             inner = replace(setting, path=setting.path.partition(".")[2])
-            found = self.assigned(held.get("options", _empty(setting.mark)), RunOptions, "", inner)
-            held["options"], keys["options"] = found, setting.mark
+            record = RunOptions if first == "options" else Resources
+            found = self.assigned(held.get(first, _empty(setting.mark)), record, "", inner)
+            held[first], keys[first] = found, setting.mark
         elif rest or setting.appends:
             self.add(setting.mark, "", f"set {first} whole; only paths in base and options lead deeper")
         else:
@@ -225,13 +238,21 @@ class _Loader:
 
     def options(self, root: Node) -> RunOptions:
         assert isinstance(root.value, dict)
-        node = root.value.get("options")
+        node, own = root.value.get("options"), root.value.get("resources")
+        if own is not None:
+            node = node if node is not None and node.value is not None else _empty(root.mark)
+            if isinstance(node.value, dict) and "resources" in node.value:
+                self.add(root.keys["resources"], "resources", "are named twice: here and in options")
+            if isinstance(node.value, dict):
+                keys = node.keys | {"resources": root.keys["resources"]}
+                node = Node(value=node.value | {"resources": own}, mark=node.mark, keys=keys)
         if node is None:
             return RunOptions()
         options, problems = build_options(node, plugins=self.plugins)
         if options is not None and not problems and self.plugins:
             check_loggers(options, node, problems)
-        self.problems += [_moved(problem, "options") for problem in problems]
+        named = own is not None  # at the root, where they are told, too
+        self.problems += [p if named and p.path.startswith("resources") else _moved(p, "options") for p in problems]
         return options or RunOptions()
 
     def primary_metric(self, root: Node, base: Node | None) -> str:
@@ -248,12 +269,16 @@ class _Loader:
             check_metrics(built, base, named, node, self.problems)
         return named
 
-    def check_size(self, root: Node, suite: Suite, allow_large: bool) -> None:
+    def size_is_allowed(self, root: Node, suite: Suite, allow_large: bool) -> bool:
+        """Counted, not made: levels of a suite that is refused for its size are not looked at."""
         cells = design.count(suite.axes, suite.design) * len(suite.seeds) + len(suite.baseline_seeds)
-        if cells > LARGE and not allow_large:
-            assert isinstance(root.value, dict)
-            message = f"{cells:,} cells; more than {LARGE:,} must be allowed with --yes"
-            self.add(root.keys.get("axes", root.mark), "axes", message)
+        if cells <= LARGE or allow_large:
+            return True
+        assert isinstance(root.value, dict)
+        said = f"{cells:,}" if cells < 10**15 else f"about 10^{len(str(cells)) - 1}"
+        message = f"{said} cells; more than {LARGE:,} must be allowed with --yes"
+        self.add(root.keys.get("axes", root.mark), "axes", message)
+        return False
 
 
 def _take(held: dict[str, Node], keys: dict[str, Mark], own: dict[str, Node], marks: dict[str, Mark]) -> None:

@@ -64,6 +64,10 @@ OPTIONS: list[tuple[str, Check]] = [
     ("log_every", _at_least_1),
     ("checkpoint_seconds", _positive),
     ("hang_seconds", _positive),
+    ("resources.cpus", _at_least_1),
+    ("resources.gpus", _at_least_0),
+    ("resources.memory_gib", _positive),
+    ("resources.hours", _positive),
 ]
 
 

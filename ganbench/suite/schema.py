@@ -48,6 +48,7 @@ def schema() -> dict[str, Any]:
         "metrics": {"type": "array", "items": {"$ref": "#/definitions/metric"}},
         "primary_metric": {"type": "string"},
         "options": options,
+        "resources": {"$ref": "#/definitions/Resources"},
         "exclude": {
             "type": "array",
             "items": {"type": "object", "required": ["because"], "properties": {"because": {"type": "string"}}},

@@ -8,78 +8,22 @@ size, depth and expansion are bounded. PyYAML does the parsing only: events with
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from ganbench.api.config import Json
+from ganbench.suite.marks import Mark, Node, Problem, node_of, printable
 from ganbench.suite.scalars import clean, plain_scalar
 
-MAX_BYTES = 1_000_000
+__all__ = ["Mark", "Node", "Problem", "node_of", "parse", "printable", "read"]
+
+MAX_BYTES = 250_000
+MAX_WRITTEN = 10_000  # keys and values, as they stand in the file
+MAX_NODES = 30_000  # values, after the expansion of aliases
 MAX_DEPTH = 50
-MAX_NODES = 100_000  # after the expansion of aliases
+MAX_PROBLEMS = 100  # after which nobody reads on, and looking for more costs time
 MAX_MERGES = 10  # of merge keys within each other
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mark:
-    """Where something stands. Line 0 means the source as a whole, such as `--set lr=1`."""
-
-    source: str
-    line: int = 0
-    column: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.source}:{self.line}:{self.column}" if self.line else self.source
-
-
-@dataclass(frozen=True, kw_only=True)
-class Problem:
-    """One mistake in a suite."""
-
-    mark: Mark
-    path: str  # "axes.lr.high"; empty for the file as a whole
-    message: str
-
-    def __str__(self) -> str:
-        return ": ".join(filter(None, (str(self.mark), printable(self.path), printable(self.message))))
-
-
-@dataclass(kw_only=True, eq=False)
-class Node:
-    """A value with its place in the text. Mappings keep the places of their keys; all keys are text, as written."""
-
-    value: bool | int | float | str | list[Node] | dict[str, Node] | None
-    mark: Mark
-    text: str = ""  # of a scalar, as written
-    keys: dict[str, Mark] = field(default_factory=dict)
-    size: int = 1  # nodes in it, aliases expanded
-    depth: int = 1
-    merges: int = 0  # merge keys within each other
-
-    def plain(self) -> Json:
-        if isinstance(self.value, dict):
-            return {key: node.plain() for key, node in self.value.items()}
-        if isinstance(self.value, list):
-            return [node.plain() for node in self.value]
-        return self.value
-
-
-def node_of(value: Json, mark: Mark) -> Node:
-    """A plain value as a node, all of it at one place."""
-    if isinstance(value, dict):
-        nodes = {key: node_of(item, mark) for key, item in value.items()}
-        return Node(value=nodes, mark=mark, keys=dict.fromkeys(value, mark))
-    if isinstance(value, list):
-        return Node(value=[node_of(item, mark) for item in value], mark=mark)
-    return Node(value=value, mark=mark, text=value if isinstance(value, str) else str(value))
-
-
-def printable(text: str) -> str:
-    """Text for a terminal: control and direction characters are shown, not obeyed."""
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 
 def read(path: Path, source: str | None = None) -> tuple[Node | None, list[Problem]]:
@@ -134,6 +78,7 @@ class _Builder:
         self.problems: list[Problem] = []
         self.anchors: dict[str, Node] = {}
         self.path: list[str] = []
+        self.written = 0
 
     def build(self, text: str) -> tuple[Node | None, list[Problem]]:
         loader = None
@@ -169,6 +114,15 @@ class _Builder:
     def add(self, mark: Mark, message: str) -> None:
         self.problems.append(Problem(mark=mark, path=".".join(self.path), message=message))
 
+    def count(self, mark: Mark) -> None:
+        if len(self.problems) > MAX_PROBLEMS:
+            raise _Stop
+        self.written += 1
+        if self.written > MAX_WRITTEN:
+            self.path = []
+            self.add(mark, f"more than {MAX_WRITTEN:,} keys and values; a suite is a short file")
+            raise _Stop
+
     def syntax(self, message: str, mark: Any, text: str) -> None:
         place = self.at(mark.line, mark.column) if mark else Mark(source=self.source)
         line = text.splitlines()[mark.line] if mark and mark.line < len(text.splitlines()) else ""
@@ -193,6 +147,7 @@ class _Builder:
 
     def node(self, event: Any, events: Iterator[Any], depth: int) -> Node:
         mark = self.mark(event)
+        self.count(mark)
         if depth > MAX_DEPTH:
             self.add(mark, f"nested more than {MAX_DEPTH} levels deep")
             raise _Stop
@@ -246,7 +201,9 @@ class _Builder:
         for event in events:
             if isinstance(event, yaml.MappingEndEvent):
                 break
-            place, key = self.mark(event), self.key(event, events, depth)
+            place = self.mark(event)
+            self.count(place)
+            key = self.key(event)
             self.path.append(key if key is not None else "?")
             child = self.node(next(events), events, depth + 1)
             if key == "<<" and event.style is None:
@@ -260,7 +217,7 @@ class _Builder:
         self.merge(node, values, merged)
         return node
 
-    def key(self, event: Any, events: Iterator[Any], depth: int) -> str | None:
+    def key(self, event: Any) -> str | None:
         """Keys are text, as written: `16`, `on` and `1e-3` are names of levels."""
         if isinstance(event, yaml.ScalarEvent) and event.tag is None and event.anchor is None:
             if len(event.value) <= 200 and clean(event.value):

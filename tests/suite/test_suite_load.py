@@ -201,6 +201,19 @@ profiles: {smoke: {set: {training.budget: {steps: 2}, evaluation.images: 64}, se
     assert (len(plain.seeds), len(plain.baseline_seeds), plain.top_up) == (5, 7, 8)
 
 
+def test_a_profile_may_replace_the_axes(suite: Load) -> None:
+    """Levels of other architectures have sizes of their own, which paths in `base` do not reach."""
+    text = """base: {architecture: dcgan}
+axes: {model: {wide: {architecture: resnet, generator.width: 128}, deep: {architecture: sagan}}}
+profiles: {cpu: {axes: {model: {wide: {architecture: resnet, generator.width: 8}}}}}
+"""
+    plain, small = suite(text), suite(text, profile="cpu")
+    assert list(plain.axes["model"]) == ["wide", "deep"] and list(small.axes["model"]) == ["wide"]
+    assert {cell.config.generator.width for cell in expand(small)} == {64, 8}
+    with pytest.raises(ConfigError, match=r"axes\.model\.wide\.generator\.wdth: .*Did you mean width"):
+        suite("profiles: {cpu: {axes: {model: {wide: {generator.wdth: 8}}}}}", profile="cpu")
+
+
 def test_an_unknown_profile_is_named(mistakes: Mistakes) -> None:
     assert mistakes("profiles: {smoke: {}}", profile="smok") == [
         "suite.yaml: there is no profile 'smok'. Did you mean smoke? Known: smoke."

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +26,11 @@ class TensorBoard(Logger):
 
     folder: str = "tensorboard"  # below the cell's folder; `tensorboard --logdir results` finds all of them
     images: bool = True  # the grid of the fixed latents too, at every evaluation
+
+    def __post_init__(self) -> None:
+        path = PurePath(self.folder)
+        if path.is_absolute() or ".." in path.parts or not self.folder.isprintable():
+            raise ValueError(f"folder must lie in the cell's folder, not {self.folder!r}")
 
     def problem(self) -> str | None:
         return MISSING if find_spec("tensorboard") is None else None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ganbench import Report, Summary
+from ganbench_zoo.reports.wording import plain
 
 _ROWS = ("suite", "cell", "axis", "level", "levels", "seed", "status")  # then the metrics, then _LAST
 _LAST = ("reason", "seconds", "images_seen")
@@ -50,7 +52,7 @@ def _cell(name: str, value: Any) -> str:
     if hasattr(value, "item"):
         value = value.item()
     if isinstance(value, str):
-        return _safe(value)
+        return _json_safe(value) if name == "levels" else _safe(value)
     if isinstance(value, float):
         if not math.isfinite(value):
             return ""
@@ -58,6 +60,15 @@ def _cell(name: str, value: Any) -> str:
     return str(value) if isinstance(value, int) else ""
 
 
+_FORMULA = r"[=+\-@\uff0b\uff0d\uff1d\uff20]"  # the wide ones count where people type them
+_FIRST = re.compile(rf"(^|;)(\s*)(?={_FORMULA})")  # where ; separates cells, one begins after it
+
+
 def _safe(text: str) -> str:
-    """Text that a spreadsheet would run as a formula gets a leading apostrophe."""
-    return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) or text[:1] in ("\t", "\r") else text
+    """One line in which a spreadsheet sees no formula: an apostrophe stands before what could begin one."""
+    return _FIRST.sub(r"\1'\2", plain(text))
+
+
+def _json_safe(text: str) -> str:
+    """The same for JSON, which stays the JSON that it is."""
+    return re.sub(rf"(;\s*)({_FORMULA})", lambda found: f"{found[1]}\\u{ord(found[2]):04x}", plain(text))

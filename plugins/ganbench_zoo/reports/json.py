@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
@@ -52,8 +53,13 @@ class JSON(Report):
         }
         path = folder / "summary.json"
         text = json.dumps(_plain(document), indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False)
-        path.write_text(text + "\n", encoding="utf-8")
+        path.write_text(re.sub("[^\n -~]", _shown, text) + "\n", encoding="utf-8")
         return [path]
+
+
+def _shown(character: re.Match[str]) -> str:
+    """What could rewrite a screen, and halves of surrogate pairs, as \\u escapes."""
+    return character[0] if character[0].isprintable() else json.dumps(character[0])[1:-1]
 
 
 def _plain(value: Any) -> Any:

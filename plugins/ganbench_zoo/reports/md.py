@@ -48,7 +48,7 @@ def _verdicts(summary: Summary, key: MetricKey) -> Iterable[str]:
     last = summary.protocol.get("final_images")
     titles = {f"{key.name}_last": f"last ({last} images)" if last else "last", f"{key.name}_best": "best (optimistic)"}
     yield _row(
-        *("level", f"score ({better} is better)", *(titles[name] for name in extra)),
+        *("level", f"score ({better} is better)", *(_text(titles[name]) for name in extra)),
         *("change [95 % interval]", "p (adjusted)", "verdict", "seeds", "failures", "note"),
     )
     yield _rule(3 + len(extra) + 5)
@@ -141,6 +141,6 @@ def _bound(name: str, summary: Summary) -> str:
 
 def _text(text: str) -> str:
     """One line that Markdown shows as it is: no tables, links, emphasis or HTML of somebody else's making."""
-    line = "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
+    line = " ".join(wording.plain(text).split())
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_\[\]|~$])", r"\\\1", line)
