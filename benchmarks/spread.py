@@ -2,8 +2,9 @@
 
 python -m benchmarks.spread results/ganhacks@cpu results/losses@cpu ...
 
-The spread is the standard deviation between seeds of the score that verdicts compare: of its logarithm where changes
-are ratios (FID, KID above 0), of the score itself where they are differences. Its 95 % interval is that of a normal sample.
+The spread is the standard deviation between seeds of the score that verdicts compare: of its logarithm where
+changes are ratios (FID, KID above 0), of the score itself where they are differences. Its 95 % interval is that of a
+normal sample.
 """
 
 from __future__ import annotations

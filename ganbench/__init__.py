@@ -38,6 +38,7 @@ if TYPE_CHECKING:  # `X as X` marks a re-export, for the type checkers of plugin
     )
     from ganbench.api.dataset import Dataset as Dataset, report_progress as report_progress
     from ganbench.api.executor import Executor as Executor, Exit as Exit, Job as Job, Workers as Workers
+    from ganbench.api.existing import ExistingNetworks as ExistingNetworks
     from ganbench.api.extractor import (
         Extractor as Extractor,
         FeatureExtractor as FeatureExtractor,
@@ -83,6 +84,7 @@ if TYPE_CHECKING:  # `X as X` marks a re-export, for the type checkers of plugin
     from ganbench.api.trick import Trick as Trick, change as change
     from ganbench.errors import ConfigError as ConfigError, DataError as DataError, GanbenchError as GanbenchError
     from ganbench.notebook import effects as effects, plan as plan, report as report, run as run, table as table
+    from ganbench.registry import plugin as plugin, plugin_digest as plugin_digest
 
 
 _HOME = {
@@ -113,6 +115,7 @@ _HOME = {
         "rgb",
     ],
     "api.dataset": ["Dataset", "report_progress"],
+    "api.existing": ["ExistingNetworks"],
     "api.executor": ["Executor", "Exit", "Job", "Workers"],
     "api.extractor": ["Extractor", "FeatureExtractor", "Features"],
     "api.logger": ["LogWriter", "Logger"],
@@ -141,6 +144,7 @@ _HOME = {
     "api.trick": ["Trick", "change"],
     "errors": ["ConfigError", "DataError", "GanbenchError"],
     "notebook": ["effects", "plan", "report", "run", "table"],
+    "registry": ["plugin", "plugin_digest"],
 }
 _MODULE_OF = {name: f"ganbench.{module}" for module, names in _HOME.items() for name in names}
 

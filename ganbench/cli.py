@@ -47,9 +47,11 @@ def run(
     results: options.Results = options.DEFAULT_RESULTS,
     jobs: options.Jobs = None,
     executor: options.ExecutorName = "local",
+    executor_option: options.ExecutorOption = None,
     device: options.Device = None,
     seeds: options.Seeds = None,
     cells: options.Cells = None,
+    shard: options.Shard = None,
     set_: options.Set = None,
     retry: options.Retry = None,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first cell that fails.")] = False,
@@ -72,7 +74,9 @@ def run(
         large=yes,
         jobs=jobs,
         executor=executor,
+        executor_options=executor_option or (),
         cells=cells,
+        shard=shard,
         retry=retry or (),
         fail_fast=fail_fast,
         max_hours=max_hours,
@@ -88,9 +92,11 @@ def plan(
     results: options.Results = options.DEFAULT_RESULTS,
     jobs: options.Jobs = None,
     executor: options.ExecutorName = "local",
+    executor_option: options.ExecutorOption = None,
     device: options.Device = None,
     seeds: options.Seeds = None,
     cells: options.Cells = None,
+    shard: options.Shard = None,
     set_: options.Set = None,
     retry: options.Retry = None,
     resolved: Annotated[bool, typer.Option("--resolved", help="Print the full configuration of each level.")] = False,
@@ -111,7 +117,9 @@ def plan(
         large=yes,
         jobs=jobs,
         executor=executor,
+        executor_options=executor_option or (),
         cells=cells,
+        shard=shard,
         retry=retry or (),
     )
     finish(show_plan(choice, results_store(results), as_json, resolved))
@@ -256,6 +264,62 @@ def gate(
     finish(check_gate(results_store(results), suite, most or (), least or (), as_json))
 
 
+@app.command()
+def clean(
+    suite: options.Suites = None,
+    results: options.Results = options.DEFAULT_RESULTS,
+    generators: Annotated[
+        bool, typer.Option("--generators", help="Also kept generators: cells cannot be scored again without them.")
+    ] = False,
+    orphans: Annotated[bool, typer.Option("--orphans", help="Also cells that are not in the plan any more.")] = False,
+    stale: Annotated[
+        bool, typer.Option("--stale", help="Also cells whose plugins or data have changed since.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Remove what nobody needs any more: checkpoints of finished cells, half-written and damaged files."""
+    from ganbench.commands.clean import Wanted, clean as clean_suites
+    from ganbench.commands.run import results_store
+
+    wanted = Wanted(generators=generators, orphans=orphans, stale=stale)
+    finish(clean_suites(results_store(results), suite or (), wanted, dry_run, as_json))
+
+
+@app.command()
+def export(
+    suite: options.Suites = None,
+    results: options.Results = options.DEFAULT_RESULTS,
+    output: Annotated[Path | None, typer.Option(help="The archive; by default SUITE.zip here.")] = None,
+    generators: Annotated[
+        bool, typer.Option("--generators", help="With kept generators, to score again there.")
+    ] = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Finished cells as one file, to import on another machine."""
+    from ganbench.commands.export import export as export_suites
+    from ganbench.commands.run import results_store
+
+    finish(export_suites(results_store(results), suite or (), output, generators, as_json))
+
+
+@app.command("import")
+def import_(
+    archive: Annotated[Path, typer.Argument(metavar="FILE", help="What `ganbench export` has written.")],
+    results: options.Results = options.DEFAULT_RESULTS,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Where a cell finished here with another result, keep that; else refuse.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, and only say what is new.")] = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Finished cells from another machine; every file is checked, and no result here is overwritten."""
+    from ganbench.commands.import_results import import_results
+    from ganbench.commands.run import results_store
+
+    finish(import_results(results_store(results), archive, keep, dry_run, as_json))
+
+
 @app.command("list")
 def list_(
     kind: Annotated[str | None, typer.Argument(metavar="KIND", help="Such as tricks or losses.")] = None,
@@ -291,6 +355,37 @@ def plugins(
 
 
 @app.command()
+def new(
+    what: Annotated[str, typer.Argument(metavar="WHAT", help="plugin")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="As suites will write it: letters, digits and _.")],
+    kind: Annotated[
+        list[str] | None, typer.Option(metavar="KIND", help="Such as trick (the default), loss, metric; repeatable.")
+    ] = None,
+    output: Annotated[Path, typer.Option(help="The folder to make the package in.")] = Path(),
+    as_json: options.AsJson = False,
+) -> None:
+    """A package with a plugin of your own to start from: code, tests, a suite."""
+    from ganbench.commands.new import new as make_new
+
+    finish(make_new(what, name, kind or (), output, as_json))
+
+
+@app.command()
+def check(
+    target: Annotated[
+        list[str],
+        typer.Argument(metavar="TARGET...", help="A plugin, KIND:NAME, a package's folder, a file; or a suite."),
+    ],
+    only: Annotated[list[str] | None, typer.Option(metavar="CHECK", help="Make this check only; repeatable.")] = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Does a plugin keep to the contract? Says what to change where it does not. Of a suite: has it mistakes?"""
+    from ganbench.commands.check import check as check_all
+
+    finish(check_all(target, as_json, only=only))
+
+
+@app.command()
 def schema() -> None:
     """The JSON schema of suite files, for editors."""
     from ganbench.commands.screen import document
@@ -317,9 +412,11 @@ def main() -> None:
     try:
         app()
     except Exception as error:
-        traceback.print_exc()
+        from ganbench.commands.screen import note
+
+        note(traceback.format_exc().rstrip())
         line = " ".join(str(error).split())[:200]
-        print(f"ganbench {__version__}: {type(error).__name__}: {line}: this is a bug in ganbench", file=sys.stderr)
+        note(f"ganbench {__version__}: {type(error).__name__}: {line}: this is a bug in ganbench")
         sys.exit(OWN_BUG)
 
 

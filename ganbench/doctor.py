@@ -8,10 +8,10 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from ganbench import registry
 from ganbench.api.config import EvaluationConfig, PluginSpec
@@ -42,8 +42,10 @@ def findings(store: Store) -> Iterator[Finding]:
     yield writable("results folder", store.root)
     yield writable("cache", store.cache)
     yield space(store.root)
-    yield from weights()
-    yield from plugins()
+    rows = plugin_rows(check=True)
+    broken = {row["name"] for row in rows if row["kind"] == "extractor" and row["problem"]}
+    yield from weights(broken)
+    yield from plugins(rows)
 
 
 def packages() -> Iterator[Finding]:
@@ -106,12 +108,14 @@ def space(path: Path) -> Finding:
     return Finding(what="disk", state="note", detail=detail, remedy=remedy)
 
 
-def weights() -> Iterator[Finding]:
-    """Of the feature extractors. Only the default one is needed by every suite."""
+def weights(broken: Collection[str] = ()) -> Iterator[Finding]:
+    """Of the feature extractors that can be imported. Only the default one is needed by every suite."""
     from ganbench.api.extractor import Extractor
 
     default = EvaluationConfig().extractor.name
     for name in registry.names("extractor"):
+        if name in broken:
+            continue
         what = f"extractor {name}"
         try:
             extractor = cast(Extractor, registry.make("extractor", PluginSpec(name=name)))
@@ -123,8 +127,7 @@ def weights() -> Iterator[Finding]:
             yield Finding(what=what, state="broken", detail=f"{type(error).__name__}: {error}")
 
 
-def plugins() -> Iterator[Finding]:
-    rows = plugin_rows(check=True)
+def plugins(rows: list[dict[str, Any]]) -> Iterator[Finding]:
     broken = [row for row in rows if row["problem"]]
     yield Finding(what="plugins", state="ok", detail=f"{len(rows) - len(broken)} can be imported")
     for row in broken:

@@ -43,8 +43,8 @@ def plan(path: AnyPath, *, results: AnyPath = RESULTS, **options: Any) -> PlanVi
 def run(path: AnyPath, *, results: AnyPath = RESULTS, **options: Any) -> RunView:
     """Run what is not finished of a suite, as `ganbench run` does; call it again to go on.
 
-    Options: profile, device, seeds, set (a mapping of paths to values), jobs, executor, cells, retry (True, "failed" or
-    "stale"), fail_fast, max_hours.
+    Options: profile, device, seeds, set (a mapping of paths to values), jobs, executor, cells, shard ("1/4"), retry
+    (True, "failed" or "stale"), fail_fast, max_hours.
     """
     from ganbench.commands.run import run_suites
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ganbench.api.cell import Cell, Suite
-from ganbench.commands.screen import counted, duration
+from ganbench.commands.screen import counted, duration, safe
 from ganbench.progress import Lines, numbers, share, view
 
 if TYPE_CHECKING:
@@ -72,16 +72,16 @@ class NotebookView(Lines):
             far = [str(held.get("step", "")), f"{100 * share(record):.0f}"]
             rows.append([cell.id, *far, numbers(held, count.metric), count.left_of(cell, held)])
         bar = f"<progress max='{max(count.total, 1)}' value='{count.done:.3f}'></progress>"
-        said = "<br>".join(html.escape(line) for line in self.said)
+        said = "<br>".join(html.escape(safe(line)) for line in self.said)
         passed = duration(time.monotonic() - count.started)
-        return f"{bar} {html.escape(words)} ({passed})<br>{html_table(rows)}<small>{said}</small>"
+        return f"{bar} {html.escape(safe(words))} ({passed})<br>{html_table(rows)}<small>{said}</small>"
 
 
 def html_table(rows: Sequence[Sequence[str]]) -> str:
     """Escaped: names of levels are anybody's."""
     if not rows:
         return ""
-    head, *body = (["".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row)] for tag, row in tagged(rows))
+    head, *body = (["".join(f"<{tag}>{html.escape(safe(cell))}</{tag}>" for cell in row)] for tag, row in tagged(rows))
     lines = "".join(f"<tr>{row[0]}</tr>" for row in body)
     return f"<table><thead><tr>{head[0]}</tr></thead><tbody>{lines}</tbody></table>"
 

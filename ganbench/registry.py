@@ -93,12 +93,24 @@ def find(kind: Kind, name: str) -> Entry:
 @cache
 def plugin_class(kind: Kind, name: str) -> type[Plugin]:
     """Imports and checks one plugin. Raises UnknownPlugin or PluginLoadError."""
-    entry = find(kind, name)
-    if entry.problem:
-        raise PluginLoadError(entry.problem)
-    base = getattr(importlib.import_module(f"ganbench.api.{kind}"), kind.capitalize())
+    return load(find(kind, name))
+
+
+_refused: dict[Entry, str] = {}
+
+
+def refuse(entry: Entry, reason: str) -> None:
+    """Never import it in this process: importing it ended or stopped another one."""
+    _refused[entry] = reason
+
+
+def load(entry: Entry) -> type[Plugin]:
+    """The class behind an entry, which need not be installed. Raises PluginLoadError."""
+    if problem := entry.problem or _refused.get(entry):
+        raise PluginLoadError(problem)
+    base = getattr(importlib.import_module(f"ganbench.api.{entry.kind}"), entry.kind.capitalize())
     try:
-        found = metadata.EntryPoint(name=name, value=entry.value, group=group(kind)).load()
+        found = metadata.EntryPoint(name=entry.name, value=entry.value, group=group(entry.kind)).load()
     except BaseException as error:  # a module may also exit or interrupt when it is imported
         reason = " ".join(str(error).split())[:300]
         raise PluginLoadError(f"{entry} cannot be imported: {type(error).__name__}: {reason}") from error
@@ -127,6 +139,17 @@ def make(kind: Kind, spec: PluginSpec, where: str = "") -> Plugin:
     return plugin
 
 
+def plugin(kind: Kind, name: str, **options: Json) -> Plugin:
+    """Another plugin, for one that builds on it: `plugin("dataset", "faces", size=64)`. Its source is not part of the
+    digest of the one that uses it: put `plugin_digest` into the keys of what is cached and into `protocol`."""
+    return make(kind, PluginSpec(name=name, options=options))
+
+
+def plugin_digest(kind: Kind, name: str) -> str:
+    """The source digest of another plugin."""
+    return source_digest(find(kind, name))
+
+
 def options(plugin: Plugin) -> dict[str, Json]:
     """All options with their values, the defaults included, as plain JSON."""
     plain: dict[str, Any] = adapter(cast(Any, type(plugin))).dump_python(plugin, mode="json")
@@ -140,8 +163,8 @@ def summary(entry: Entry) -> str:
 
 def source_digest(entry: Entry) -> str:
     """sha256 over its module and those of its own top-level package that it imports: a changed plugin makes results
-    stale."""
-    return source.digest(entry.module)
+    stale. Where there is no source to read, its distribution and version stand for it."""
+    return source.digest(entry.module) or f"{entry.distribution} {entry.version}"
 
 
 reading_once = source.reading_once  # a context in which no source is digested twice

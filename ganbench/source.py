@@ -84,27 +84,33 @@ def digest(module: str) -> str:
 
 
 def _digest(module: str) -> str:
-    """sha256 over a module's source and that of all modules of its top-level package that it imports, directly or not.
-
-    The package's `__init__` files count too, since importing the module runs them. Empty when there is no source.
-    """
-    top = module.partition(".")[0]
-    seen: dict[str, bytes] = {}
-    waiting = [module]
-    while waiting:
-        name = waiting.pop()
-        file = None if name in seen else locate(name)
-        if file is None:
-            continue
-        seen[name] = file.read_bytes().replace(b"\r\n", b"\n")
-        parents = [name.rsplit(".", depth)[0] for depth in range(1, name.count(".") + 1)]
-        state = file.stat()
-        imported = _imports(name, file, state.st_mtime_ns, state.st_size)
-        waiting += [found for found in [*parents, *imported] if found.partition(".")[0] == top]
+    """sha256 over `package_sources`. Empty when there is no source."""
     digested = hashlib.sha256()
+    seen = {name: file.read_bytes().replace(b"\r\n", b"\n") for name, file in package_sources(module).items()}
     for name, text in sorted(seen.items()):
         digested.update(f"{name} {len(text)}\n".encode() + text)
     return digested.hexdigest() if seen else ""
+
+
+def package_sources(module: str) -> dict[str, Path]:
+    """The source files of a module and of all modules of its top-level package that it imports, directly or not.
+
+    The package's `__init__` files count too, since importing the module runs them.
+    """
+    top = module.partition(".")[0]
+    found: dict[str, Path] = {}
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        file = None if name in found else locate(name)
+        if file is None:
+            continue
+        found[name] = file
+        parents = [name.rsplit(".", depth)[0] for depth in range(1, name.count(".") + 1)]
+        state = file.stat()
+        imported = _imports(name, file, state.st_mtime_ns, state.st_size)
+        waiting += [inner for inner in [*parents, *imported] if inner.partition(".")[0] == top]
+    return found
 
 
 def describe(record: type) -> list[Option]:

@@ -24,6 +24,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "seeds": set(),
     "version": set(),
+    "redact": set(),
+    "links": {"errors"},
     "stats": set(),
     "source": set(),
     "pictures": set(),
@@ -32,35 +34,52 @@ MAY_IMPORT: dict[str, set[str]] = {
     "files": {"errors", "api"},
     "device": {"errors"},
     "registry": {"errors", "api", "source"},
+    "isolated": {"errors"},
+    "probe": {"errors", "registry", "isolated"},
     "phases": {"errors", "api", "seeds"},
-    "suite": {"errors", "api", "registry", "seeds"},
-    "cell_folder": {"errors", "api", "files"},
-    "store": {"errors", "api", "files", "cell_folder"},
+    "suite": {"errors", "api", "redact", "registry", "seeds", "probe"},
+    "tensors": set(),
+    "lease": {"errors", "files"},
+    "cell_folder": {"errors", "api", "files", "lease", "tensors"},
+    "store": {"errors", "api", "files", "lease", "cell_folder"},
+    "cadence": set(),
+    "blame": {"api"},
     "train": {"errors", "api", "seeds", "phases", "device"},
     "evaluate": {"errors", "api", "seeds", "phases"},
     "assemble": {"errors", "api", "registry", "suite", "train", "seeds"},
-    "cache_files": {"errors", "api"},
+    "cache_files": {"errors", "api", "files"},
     "cache": {"api", "registry", "cache_files"},
     "provenance": {"errors", "api", "registry", "cache", "device", "files"},
     "streams": {"api", "cache", "evaluate", "phases", "seeds", "train"},
     "prepare": {"errors", "api", "evaluate", "cache", "files", "registry"},
     "run": {
         *("errors", "api", "registry", "assemble", "train", "evaluate", "phases"),
-        *("cache", "cell_folder", "device", "files", "pictures", "provenance", "streams"),
+        *("cache", "cadence", "cell_folder", "device", "files", "lease", "pictures", "provenance", "streams"),
     },
     "rescore": {"errors", "api", "cell_folder", "run", "train"},
-    "process": {"errors", "api", "cell_folder", "run", "rescore"},
-    "forkserver": {"process", "run", "rescore"},
-    "remaining": {"errors", "api", "suite", "cell_folder", "store", "prepare", "provenance", "report"},
-    "runner": {
-        *("errors", "api", "suite", "prepare", "store", "registry"),
-        *("provenance", "device", "files", "remaining", "report"),
+    "process": {"errors", "api", "blame", "cell_folder", "files", "lease", "redact", "run", "rescore"},
+    "forkserver": {"process", "redact", "run", "rescore"},
+    "shard": {"errors", "api"},
+    "remaining": {
+        *("errors", "api", "links", "registry", "suite", "cell_folder", "store"),
+        *("prepare", "provenance", "report", "shard"),
     },
-    "report": {"errors", "api", "store", "stats", "registry", "files", "provenance", "suite"},
-    "testing": {"errors", "api", "nn", "seeds", "phases", "train", "assemble", "registry"},
+    "running": {"errors", "api", "blame", "cell_folder", "lease", "prepare", "remaining", "store"},
+    "runner": {
+        *("errors", "api", "suite", "prepare", "store", "registry", "running"),
+        *("lease", "provenance", "device", "files", "remaining", "report"),
+    },
+    "report": {
+        *("errors", "api", "links", "redact", "store", "stats", "registry"),
+        *("files", "provenance", "suite", "probe"),
+    },
+    "testing": {
+        *("errors", "api", "nn", "seeds", "phases", "train", "assemble", "registry", "suite", "source"),
+        "isolated",
+    },
 }
 # What people see: may import everything above, and each other without a cycle.
-FRONT = {"cli", "commands", "doctor", "estimate", "notebook", "notebook_view", "progress"}
+FRONT = {"cli", "commands", "doctor", "estimate", "notebook", "notebook_view", "progress", "templates"}
 PUBLIC = {"ganbench", "ganbench.nn", "ganbench.phases", "ganbench.testing"}
 PROCESSES = {"process", "forkserver"}  # programs of their own: nobody imports them, but one the other
 

@@ -178,6 +178,18 @@ class EvaluationConfig(Config):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Resources(Config):
+    """What one cell asks of a cluster; the executors `slurm` and `ray` read it, `local` does not."""
+
+    cpus: int | None = None  # cores; none: as many as training.threads
+    gpus: float | None = None  # 0.5: two cells share one, where the executor can; none: one if the device is cuda
+    memory_gib: float | None = None  # none: what the cluster gives by itself
+    hours: float | None = None  # after which the scheduler ends a job; the cell is queued again and goes on
+    partition: str | None = None  # queue, slurm
+    account: str | None = None  # who pays, slurm
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunOptions(Config):
     """How cells are run on this machine. Recorded beside results, never part of their identity."""
 
@@ -189,3 +201,4 @@ class RunOptions(Config):
     deterministic: bool = True  # deterministic kernels where there are any
     health: bool = True  # look at the run every 5 % of training and warn; changes nothing of what is trained
     loggers: tuple[PluginSpec, ...] = (PluginSpec(name="console"),)
+    resources: Resources = Resources()  # of a cell on a cluster; a suite says them at its root

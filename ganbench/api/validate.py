@@ -17,6 +17,7 @@ from ganbench.api.config import Json
 from ganbench.errors import did_you_mean
 
 T = TypeVar("T")
+MOST_FAULTS = 200  # of one value: to guess what was meant takes time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +55,7 @@ def show(value: object) -> str:
 
 def _faults(record: Any, errors: list[Any]) -> Iterator[Fault]:
     found: dict[tuple[str | int, ...], Fault] = {}
-    for error in errors:
+    for error in errors[:MOST_FAULTS]:
         at = error["loc"]
         unknown = error["type"] in ("unexpected_keyword_argument", "extra_forbidden")
         if unknown:

@@ -31,7 +31,9 @@ class Choice:
     large: bool = False  # grids above 10,000 cells are meant
     jobs: int | None = None
     executor: str = "local"
+    executor_options: Sequence[str] = ()
     cells: str | None = None
+    shard: str | None = None
     retry: Sequence[str] = ()
     fail_fast: bool = False
     max_hours: float | None = None
@@ -76,8 +78,9 @@ def existing(path: Path) -> Path:
 
 
 def request_of(choice: Choice) -> Request:
-    from ganbench.api.config import PluginSpec
+    from ganbench.commands.prepare import spec_of
     from ganbench.runner import Request
+    from ganbench.shard import Shard
 
     unknown = [word for word in choice.retry if word not in RETRY]
     if unknown:
@@ -88,8 +91,9 @@ def request_of(choice: Choice) -> Request:
         raise ConfigError(f"--max-hours {choice.max_hours:g}: more than 0")
     return Request(
         jobs=choice.jobs,
-        executor=PluginSpec(name=choice.executor),
+        executor=spec_of(choice.executor, choice.executor_options, "--executor-option"),
         cells=choice.cells,
+        shard=None if choice.shard is None else Shard.parse(choice.shard),
         retry=frozenset(choice.retry),
         fail_fast=choice.fail_fast,
         max_seconds=None if choice.max_hours is None else choice.max_hours * 3600,

@@ -7,9 +7,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from ganbench import registry
 from ganbench.commands.arguments import find_cells, find_suites
+from ganbench.commands.index import Index, signature
 from ganbench.commands.screen import columns, counted, document, duration, note, safe
 from ganbench.errors import NothingMatched
+from ganbench.lease import number_of, owner, this_machine
 from ganbench.progress import numbers, share
 from ganbench.report.pipeline import recorded, stale
 from ganbench.store import CellFolder, Store, SuiteFolder
@@ -17,10 +20,13 @@ from ganbench.store import CellFolder, Store, SuiteFolder
 SILENT = 120.0  # seconds without a sign of life after which a cell is not said to run
 
 
+@registry.reading_once()
 def status_of(folder: SuiteFolder) -> dict[str, Any]:
     """One suite: counts, and every cell with its state."""
     found = recorded(folder)
-    cells = [cell_status(folder.cell(planned["id"]), planned) for planned in found.cells]
+    index = Index.load(folder)
+    cells = [indexed_status(folder.cell(planned["id"]), planned, index) for planned in found.cells]
+    index.save()
     return {
         "suite": folder.path.name,
         "question": found.suite.question,
@@ -29,6 +35,17 @@ def status_of(folder: SuiteFolder) -> dict[str, Any]:
         "report": str(folder.report) if folder.report.is_dir() else None,
         "cells": cells,
     }
+
+
+def indexed_status(folder: CellFolder, planned: dict[str, Any], index: Index) -> dict[str, Any]:
+    """`cell_status`, from the index where a finished cell has not changed since."""
+    if (known := index.find(folder, planned)) is not None:
+        return known
+    files = signature(folder)
+    record = cell_status(folder, planned)
+    if "metrics" in record:
+        index.add(folder, planned, record, files)
+    return record
 
 
 def cell_status(folder: CellFolder, planned: dict[str, Any]) -> dict[str, Any]:
@@ -53,12 +70,19 @@ def cell_status(folder: CellFolder, planned: dict[str, Any]) -> dict[str, Any]:
     progress = folder.read_progress()
     now = time.time()
     age = min(a for a in (folder.progress_age(now), now - float(attempts[-1].get("at", 0))) if a is not None)
-    running = attempts[-1].get("event") == "start" and age < SILENT
+    held = owner(folder.path)
+    here = held is not None and held.machine == this_machine()
+    if held is None and number_of(folder.path):
+        running = False  # its runner, on this machine, has ended
+    else:
+        running = here or (attempts[-1].get("event") == "start" and age < SILENT)
     return said | {
         "state": "running" if running else "interrupted",
         "reason": "" if running else f"stopped {duration(age)} ago; the same `ganbench run` goes on",
         "progress": progress,
         "age": round(age, 1),
+        "runner": held.token.partition("-")[0] if held is not None else None,
+        "process": held.process if held is not None and here else None,
     }
 
 
@@ -87,10 +111,13 @@ def words(cell: dict[str, Any], metric: str) -> str:
     record = cell.get("progress")
     if cell["state"] != "running":
         return str(cell["reason"])
+    place = f"process {cell['process']}" if cell["process"] else "another machine"
+    who = f"runner {cell['runner']} ({place})" if cell["runner"] else ""
+    ago = f"{duration(cell['age'])} ago"
     if record is None:
-        return f"starting, {duration(cell['age'])} ago"
-    parts = [f"step {record.get('step')}", f"{100 * share(record):.0f} %", numbers(record, metric)]
-    return "  ".join(filter(None, [*parts, f"{duration(cell['age'])} ago"]))
+        return "  ".join(filter(None, [f"starting, {ago}", who]))
+    parts = [f"step {record.get('step')}", f"{100 * share(record):.0f} %", numbers(record, metric), ago, who]
+    return "  ".join(filter(None, parts))
 
 
 def logs(store: Store, word: str, lines: int, as_json: bool) -> int:

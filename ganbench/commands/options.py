@@ -20,8 +20,12 @@ Set = Annotated[
     typer.Option("--set", metavar="PATH=VALUE", help="Set a path of the suite, as in base.training.batch_size=32."),
 ]
 Cells = Annotated[str | None, typer.Option(metavar="GLOB", help="Only cells whose id matches.")]
+Shard = Annotated[str | None, typer.Option(metavar="I/N", help="Only every N-th cell, for other schedulers.")]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Cells at once; by default what the machine has room for.")]
 ExecutorName = Annotated[str, typer.Option("--executor", help="The executor plugin that runs cells.")]
+ExecutorOption = Annotated[
+    list[str] | None, typer.Option(metavar="NAME=VALUE", help="An option of it, as in partition=gpu; repeatable.")
+]
 Retry = Annotated[
     list[str] | None,
     typer.Option(metavar="[failed|stale]", help="Run failed cells again, or those whose plugins or data have changed."),

@@ -145,7 +145,7 @@ def print_resolved(suites: Sequence[Suite], as_json: bool) -> int:
     for suite in suites:
         print(dump(suite))
     for level in levels:
-        print(f"# {safe(name_of(level['levels']))}" + (f": {level['conflict']}" if level["conflict"] else ""))
+        print(safe(f"# {name_of(level['levels'])}" + (f": {level['conflict']}" if level["conflict"] else "")))
         for name in ("config", "evaluation"):
             print("\n".join(block(name, level[name], 0, 2)))
     return 0

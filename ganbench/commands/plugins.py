@@ -1,4 +1,7 @@
-"""`ganbench list`, `show` and `plugins`: what is installed. `list` and `plugins` import no plugin."""
+"""`ganbench list`, `show` and `plugins`: what is installed, and what of it is broken and why.
+
+`list` and `plugins` import no plugin into this process; those of others are tried in one of their own.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,10 @@ import inspect
 from dataclasses import asdict
 from typing import Any
 
-from ganbench import registry
+from ganbench import probe, registry
 from ganbench.api.plugin import KINDS, Kind
 from ganbench.commands.screen import columns, document, safe
-from ganbench.errors import ConfigError, GanbenchError, did_you_mean
+from ganbench.errors import ConfigError, did_you_mean
 from ganbench.source import locate
 
 HOOKS = (
@@ -37,15 +40,23 @@ def kind_of(word: str) -> Kind:
 def show_list(word: str | None, as_json: bool) -> int:
     """The command; returns the exit code."""
     kinds = KINDS if word is None else (kind_of(word),)
-    found = {kind: [(entry.name, registry.summary(entry)) for entry in registry.entries(kind)] for kind in kinds}
+    found = {kind: registry.entries(kind) for kind in kinds}
+    broken = broken_of([entry for held in found.values() for entry in held], check=False)
     if as_json:
-        document({kind: [{"name": name, "summary": summary} for name, summary in held] for kind, held in found.items()})
+        document({kind: [list_row(entry, broken[entry]) for entry in held] for kind, held in found.items()})
         return 0
     for kind, held in found.items():
         if word is None:
             print(registry.group(kind).partition(".")[2])
-        print("\n".join(columns(held, indent="  " if word is None else "")))
+        rows = [
+            (entry.name, f"broken: {broken[entry]}" if broken[entry] else registry.summary(entry)) for entry in held
+        ]
+        print("\n".join(columns(rows, indent="  " if word is None else "")))
     return 0
+
+
+def list_row(entry: registry.Entry, problem: str | None) -> dict[str, str | None]:
+    return {"name": entry.name, "summary": registry.summary(entry), "problem": problem}
 
 
 def show_one(word: str, name: str, as_json: bool) -> int:
@@ -105,17 +116,17 @@ def show_plugins(check: bool, as_json: bool) -> int:
 
 
 def plugin_rows(check: bool) -> list[dict[str, Any]]:
-    """Every entry point with what is wrong with it; `check` imports each of them."""
-    return [asdict(entry) | {"problem": problem_of(entry, check)} for entry in registry.entries()]
+    """Every entry point with what is wrong with it; `check` tries the built-in ones, too."""
+    entries = registry.entries()
+    return [asdict(entry) | {"problem": problem} for entry, problem in broken_of(entries, check).items()]
 
 
-def problem_of(entry: registry.Entry, check: bool) -> str | None:
-    if entry.problem:
-        return entry.problem
-    if check:
-        try:
-            registry.plugin_class(entry.kind, entry.name)
-        except GanbenchError as error:
-            return str(error)
-        return None
-    return None if locate(entry.module) else f"there is no module {entry.module}"
+def broken_of(entries: list[registry.Entry], check: bool) -> dict[registry.Entry, str | None]:
+    """What is wrong with each. Those of others are always tried, in a process of their own."""
+    tried = probe.problems(entries if check else probe.third_party(entries))
+    return {entry: tried[entry] if entry in tried else problem_of(entry) for entry in entries}
+
+
+def problem_of(entry: registry.Entry) -> str | None:
+    """As far as it shows without importing anything."""
+    return entry.problem or (None if locate(entry.module) else f"there is no module {entry.module}")

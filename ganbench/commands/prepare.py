@@ -31,8 +31,8 @@ class Made:
     seconds: float | None  # that making it took; None where it was there already
 
 
-def spec_of(name: str, settings: Sequence[str]) -> PluginSpec:
-    """The data set with its options, given as `name=value` with values as in a suite."""
+def spec_of(name: str, settings: Sequence[str], flag: str = "--option") -> PluginSpec:
+    """The plugin with its options, given as `name=value` with values as in a suite."""
     from ganbench.api.config import PluginSpec
     from ganbench.suite.yaml import parse
 
@@ -41,10 +41,10 @@ def spec_of(name: str, settings: Sequence[str]) -> PluginSpec:
         option, equals, value = setting.partition("=")
         option = option.strip()
         if not equals or not option:
-            raise ConfigError(f"--option {setting}: expected name=value, such as path=my_images")
+            raise ConfigError(f"{flag} {setting}: expected name=value, such as path=my_images")
         if option in options:
-            raise ConfigError(f"--option {setting}: {option} is given twice")
-        node, problems = parse(value.strip() or "null", f"--option {option}", lines=False)
+            raise ConfigError(f"{flag} {setting}: {option} is given twice")
+        node, problems = parse(value.strip() or "null", f"{flag} {option}", lines=False)
         if problems or node is None:
             raise ConfigError("\n".join(map(str, problems)))
         options[option] = node.plain()

@@ -130,9 +130,10 @@ def troubles(ran: Ran, choice: Choice) -> list[str]:
     lines = [ran.problem] if ran.problem else []
     command = f"ganbench run {' '.join(map(str, choice.suites))}"
     command += f" --profile {choice.profile}" if choice.profile else ""
+    command += f" --shard {choice.shard}" if choice.shard else ""
     for state, advice in (("failed", "--retry"), ("stale", "--retry stale")):
         found: list[Planned] = [one for one in ran.outcome.planned if one.state == state]
-        lines += [f"{state}: {one.cell.id}: {one.reason}" for one in found]
+        lines += [f"{state}: {one.cell.id}: {one.reason}{at_step(one)}" for one in found]
         if found:
             cell = found[0].cell.id if len(found) == 1 else ""
             one = f" --cells '{cell}'" if cell else ""
@@ -140,6 +141,12 @@ def troubles(ran: Ran, choice: Choice) -> list[str]:
             if cell and state == "failed":
                 lines.append(f"its log: ganbench logs {cell}")
     return lines
+
+
+def at_step(planned: Planned) -> str:
+    """How far a cell that failed had come."""
+    failed = planned.state == "failed" and planned.result is not None and planned.result.steps
+    return f" (step {planned.result.steps})" if failed and planned.result else ""
 
 
 def show_summary(summary: Summary) -> None:

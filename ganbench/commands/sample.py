@@ -123,6 +123,8 @@ def between(first: Tensor, last: Tensor, steps: int, distribution: Distribution)
 # --- labels ----------------------------------------------------------------------------------------
 def with_labels(inputs: SamplingInputs, training: Training, wanted: Sequence[str]) -> SamplingInputs:
     """The same inputs, with some labels the same for all images."""
+    if wanted and inputs.images is not None:
+        raise ConfigError("--labels: this model makes images from images, and keeps their labels")
     known = training.parts.info.labels
     labels = dict(inputs.labels)
     for text in wanted:

@@ -19,6 +19,7 @@ from ganbench.files import write_json
 from ganbench.store import SCHEMA, Store, SuiteFolder
 
 if TYPE_CHECKING:
+    from PIL import Image
     from torch import Tensor
 
     from ganbench.api.data import DatasetInfo, LabelInfo
@@ -140,11 +141,12 @@ def score_images(
         raise DataError(f"{folder}: holds {counted(len(files), 'image')}, and {whole.images} are scored")
     where = devices.pick(device)
     real = real_images(dataset, whole, device=where, cache=cache, say=note)
-    left_out = []
-    if labels is None:
-        judged = [name for name, metric in real.metrics.items() if metric.images == "conditions"]
-        left_out = [f"{name}: needs --labels, which say what each image was asked to show" for name in judged]
-        kept = tuple(spec for spec in whole.metrics if spec.name not in judged)
+    without_model = [name for name, metric in real.metrics.items() if metric.needs_gallery]
+    left_out = [f"{name}: needs the model, not its images alone" for name in without_model]
+    judged = [name for name, metric in real.metrics.items() if metric.images == "conditions" and labels is None]
+    left_out += [f"{name}: needs --labels, which say what each image was asked to show" for name in judged]
+    if left_out:
+        kept = tuple(spec for spec in whole.metrics if spec.name not in [*judged, *without_model])
         if not kept:
             raise ConfigError("\n".join(left_out))
         real = real_images(dataset, replace(whole, metrics=kept), device=where, cache=cache, say=note)
@@ -212,12 +214,25 @@ def read_images(files: Sequence[Path], info: DatasetInfo) -> Tensor:
                         f"{path}: is {width} x {height} pixels, and the real images are {info.size} x {info.size}: "
                         "scale all of them as they shall be judged"
                     )
+                if odd := oddity(opened):
+                    raise DataError(f"{path}: {odd}: save all of them as 8-bit grey or RGB, as they shall be judged")
                 pixels[index] = np.asarray(opened.convert("L" if info.channels == 1 else "RGB").convert("RGB"))
         except DataError:
             raise
         except Exception as error:  # decoders of broken files raise nearly anything
             raise DataError(f"{path}: cannot be read as an image ({error})") from error
     return torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous()
+
+
+def oddity(image: Image.Image) -> str:
+    """What would have to be guessed to make grey or RGB of an image; empty for one that is just that."""
+    if image.has_transparency_data:
+        return "has transparent pixels"
+    if image.mode not in ("L", "RGB", "P", "1"):
+        return f"has pixels of the mode {image.mode}"
+    if getattr(image, "n_frames", 1) > 1:
+        return "is animated"
+    return "is to be turned, says its EXIF" if image.getexif().get(0x0112, 1) != 1 else ""
 
 
 def read_labels(table: Path, folder: Path, files: Sequence[Path], info: DatasetInfo) -> dict[str, Tensor]:

@@ -22,7 +22,7 @@ def console(stderr: bool = False) -> Console:
     """rich's, which knows NO_COLOR, terminals and their width."""
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, soft_wrap=True)
+    return Console(stderr=stderr, highlight=False, soft_wrap=True, emoji=False)  # ":x:" is a name like any other
 
 
 def note(message: str) -> None:

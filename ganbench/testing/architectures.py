@@ -47,15 +47,26 @@ ALTERNATIVES: dict[str, dict[str, Any]] = {
 
 
 def check_architecture(
-    architecture: Architecture, *, size: int = 16, channels: int = 3, config: RunConfig | None = None
+    architecture: Architecture,
+    *,
+    size: int = 16,
+    channels: int = 3,
+    config: RunConfig | None = None,
+    fields: bool = True,
 ) -> None:
-    """Shapes and ranges, with and without labels, deep copies, bf16, and a visible effect of each field it obeys."""
+    """Shapes and ranges, with and without labels, deep copies, bf16, and a visible effect of each field it obeys.
+
+    fields: look at the latter, which takes longest.
+    """
     check_options(architecture)
     config = config or tiny_config(architecture)
+    if "domains" in architecture.provides:  # only their procedure knows how to call such generators
+        check_translator(architecture, config, size, channels)
+        return
     for labels in (False, True):
         info = tiny_info(size=size, channels=channels, labels=labels)
         check_networks(architecture, config, info)
-    for path in sorted(architecture.obeys):
+    for path in sorted(architecture.obeys if fields else ()):
         side, _, name = path.partition(".")
         if name in ALTERNATIVES and side in ("generator", "discriminator"):
             check_obeyed(architecture, config, info, side, name)
@@ -71,7 +82,9 @@ def check_networks(architecture: Architecture, config: RunConfig, info: DatasetI
     low, high = config.input_range
     assert images.shape == (4, *info.shape), f"G makes {tuple(images.shape)} instead of {(4, *info.shape)}"
     if config.generator.output_activation != "none":
-        assert low <= images.min() and images.max() <= high, f"G leaves the range {low}..{high}"
+        assert low <= images.min() and images.max() <= high, (
+            f"G leaves the range {low}..{high}: end it with ganbench.nn.OutputRange, or scale to config.input_range"
+        )
     answer = discriminator(images, labels)
     assert isinstance(answer, DOutput), "D must answer with a DOutput"
     assert answer.score().shape == (4,), "D must give logits for each image"
@@ -97,6 +110,21 @@ def check_networks(architecture: Architecture, config: RunConfig, info: DatasetI
     with torch.autocast("cpu", torch.bfloat16):
         halved = discriminator(generator(latents, labels).float(), labels)
     assert halved.score().float().isfinite().all(), "the networks must run under bf16 autocast"
+
+
+def check_translator(architecture: Architecture, config: RunConfig, size: int, channels: int) -> None:
+    """Networks that are built, copied and asked as any others; `check_procedure` trains and samples them."""
+    info = tiny_info(size=size, channels=channels, domains=("first", "second"))
+    generator, discriminator = built(architecture, config, info)
+    images, (_, labels) = torch.rand(4, *info.shape), inputs(config, info)
+    judges = list(discriminator.values()) if isinstance(discriminator, nn.ModuleDict) else [discriminator]
+    assert len(judges) in (1, len(info.domains)), "D must be one network, or an nn.ModuleDict with one for each domain"
+    for judge in judges:
+        answer = judge(images, labels)
+        assert isinstance(answer, DOutput), "D must answer with a DOutput"
+        assert answer.score().shape == (4,), "D must give logits for each image"
+    kept, copied = generator.state_dict(), copy.deepcopy(generator).state_dict()
+    assert all(torch.equal(kept[name], copied[name]) for name in kept), "the moving average needs a deep copy of G"
 
 
 def has_running_state(network: nn.Module) -> bool:

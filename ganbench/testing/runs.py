@@ -43,7 +43,11 @@ def check_run(make: Callable[[], Made], steps: int = 3) -> Training:
     resumed, resumed_data = make()
     load_state_dict(resumed, checkpoint)
     run_steps(resumed, resumed_data)
-    assert_same(state_dict(straight), state_dict(resumed), "a resumed run ends otherwise")
+    assert_same(
+        state_dict(straight),
+        state_dict(resumed),
+        "a resumed run ends otherwise; what changes while training belongs into `memory`",
+    )
     return straight
 
 
@@ -60,11 +64,36 @@ def watch(training: Training, data: RealImages) -> None:
 
 def through_file(state: State) -> State:
     """Saved, and loaded as checkpoints are: without running code."""
+    for name, memory in state.get("memories", {}).items():
+        assert_plain(memory, f"memory of {name}")
     file = io.BytesIO()
     torch.save(state, file)
     file.seek(0)
-    loaded: State = torch.load(file, weights_only=True)
+    try:
+        loaded: State = torch.load(file, weights_only=True)
+    except Exception as error:  # an error of pickle, which nothing here imports
+        raise AssertionError(
+            f"the checkpoint cannot be read without running code ({str(error).splitlines()[0]}): let no module keep "
+            "anything but tensors in its state_dict"
+        ) from error
     return loaded
+
+
+def assert_plain(value: Any, path: str) -> None:
+    """Tensors, numbers, strings, None, and lists and dicts of them: what loads without running code."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            assert_plain(key, f"a key in the {path}")
+            assert_plain(inner, f"{path}, {key!r}")
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            assert_plain(inner, path)
+    else:
+        plain = value is None or type(value) in (bool, int, float, str) or isinstance(value, Tensor)
+        assert plain, (
+            f"the {path} is a {type(value).__module__}.{type(value).__name__}, which no checkpoint can hold: "
+            "keep tensors, numbers, strings, None, and lists and dicts of them"
+        )
 
 
 def assert_same(left: Any, right: Any, sentence: str, path: str = "") -> None:

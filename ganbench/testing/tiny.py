@@ -32,19 +32,24 @@ Made = tuple[Training, RealImages]
 STEPS = 4  # of a tiny run
 
 
-def tiny_info(*, size: int = 16, channels: int = 3, labels: bool = True) -> DatasetInfo:
-    """A data set of 24 random images, with one label of each kind that can condition a network."""
+def tiny_info(*, size: int = 16, channels: int = 3, labels: bool = True, domains: tuple[str, ...] = ()) -> DatasetInfo:
+    """A data set of 24 random images (of each domain), with one label of each kind that can condition a network."""
     known = {"kind": LabelInfo(kind="class", size=3), "marks": LabelInfo(kind="flags", size=2)} if labels else {}
-    return DatasetInfo(shape=(channels, size, size), counts={"train": 24}, labels=known)
+    if domains:
+        known["domain"] = LabelInfo(kind="class", size=len(domains), names=domains)
+    label = "domain" if domains else ""
+    return DatasetInfo(shape=(channels, size, size), counts={"train": 24}, labels=known, domain_label=label)
 
 
 def tiny_samples(info: DatasetInfo) -> list[Samples]:
     """The images of a tiny data set, per domain; always the same ones."""
     made = []
-    for domain in info.domains:
+    for number, domain in enumerate(info.domains):
         rng = np.random.default_rng(derive(0, "tiny", domain))
         images = rng.integers(0, 256, (info.counts["train"], *info.shape), np.uint8)
         labels = {name: tiny_label(label, len(images), rng) for name, label in info.labels.items()}
+        if info.domain_label:
+            labels[info.domain_label] = np.full(len(images), number)
         made.append(Samples(images=images, labels=labels, domain=domain))
     return made
 
@@ -103,10 +108,12 @@ def plugin_and_spec(kind: Kind, plugin: Plugin | str) -> tuple[Plugin, PluginSpe
     if isinstance(plugin, str):
         spec = PluginSpec(name=plugin)
         return registry.make(kind, spec), spec
-    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(plugin).__name__).lower()
+    value = f"{type(plugin).__module__}:{type(plugin).__qualname__}"
+    known = [entry.name for entry in registry.entries(kind) if entry.value == value]
+    name = known[0] if known else re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(plugin).__name__).lower()
     fresh = copy.copy(plugin)
     fresh.__dict__.pop("memory", None)  # a plugin that has trained must not bring its memory along
-    return fresh, PluginSpec(name=snake)
+    return fresh, PluginSpec(name=name)
 
 
 def tiny_training(parts: Parts | None = None, *, seed: int = 0) -> Made:

@@ -11,7 +11,7 @@ from ganbench.api.architecture import Architecture
 from ganbench.api.config import RunConfig
 from ganbench.api.data import DatasetInfo
 from ganbench.api.procedure import Procedure
-from ganbench.api.training import Parts, Training
+from ganbench.api.training import Moment, Networks, Parts, Training
 from ganbench.api.trick import Trick
 from ganbench.errors import ConflictError
 from ganbench.testing.runs import assert_same, check_options, check_run
@@ -56,7 +56,7 @@ def check_trick(
         plain = tiny_parts(config, info, architecture=architecture, loss=loss, procedure=procedure, tricks=others)
         alike = (parts.config.training, parts.config.latents) == (plain.config.training, plain.config.latents)
         if ran == 1 and alike and not procedure_encodes(parts):
-            assert_same(latents_of(parts), latents_of(plain), "with the trick, G gets other latents or labels")
+            assert_given_alike(given_to_generator(parts), given_to_generator(plain))
     assert ran, f"{type(trick).__name__} goes with none of the losses {', '.join(losses)}: {refused}"
     return refused
 
@@ -66,13 +66,51 @@ def procedure_encodes(parts: Parts) -> bool:
     return "encoder" in parts.procedure.uses
 
 
-def latents_of(parts: Parts) -> list[Any]:
-    """All that G is given in two steps."""
-    training, data = tiny_training(anew(parts))
-    seen: list[Any] = []
-    training.networks.generator.register_forward_pre_hook(lambda _, inputs: seen.append(list(inputs)))
-    run_steps(training, data, 2)
+Updates = list[tuple[tuple[str, int], list[Any]]]  # (phase, update) -> what G was given in it, in order
+
+
+def given_to_generator(parts: Parts, steps: int = 2) -> list[Updates]:
+    """All that G is given in each update of each step."""
+    seen: list[Updates] = []
+
+    class Recorder(Trick):
+        """Notes which update begins."""
+
+        def before_update(self, networks: Networks, moment: Moment) -> None:
+            seen[-1].append(((moment.phase, moment.update), []))
+
+    parts = anew(parts)
+    training, data = tiny_training(replace(parts, tricks={"recorder": Recorder(), **parts.tricks}))
+    hook: Any = lambda _, inputs: seen[-1][-1][1].append(list(inputs))
+    training.networks.generator.register_forward_pre_hook(hook)
+    for _ in range(steps):
+        seen.append([(("", 0), [])])  # what happens before the first update
+        run_steps(training, data)
     return seen
+
+
+def assert_given_alike(left: list[Updates], right: list[Updates]) -> None:
+    """G is given the same in both runs, wherever they can be compared.
+
+    Latents are a function of (phase, step, update), so they are compared in all updates that both runs made. But a
+    procedure may let the losses decide how many updates a player makes; which batch, and so which labels, G has then
+    depends on the updates before. So the rest is compared up to where a step takes another course, which it never does
+    where the number of updates is fixed.
+    """
+    for step, (ours, theirs) in enumerate(zip(left, right, strict=True)):
+        known = dict(theirs)
+        alike = True
+        for place, (when, given) in enumerate(ours):
+            alike = alike and place < len(theirs) and theirs[place][0] == when
+            path = f"/step {step}, phase {when[0]}, update {when[1]}"
+            if when in known:
+                keep = slice(None) if alike else slice(1)
+                assert_same(
+                    [inputs[keep] for inputs in given],
+                    [inputs[keep] for inputs in known[when]],
+                    "with the trick, G gets other latents or labels",
+                    path,
+                )
 
 
 def check_configure(trick: Trick, config: RunConfig, info: DatasetInfo) -> None:

@@ -351,7 +351,8 @@ def test_broken_plugins_are_told_with_the_reason_and_break_nothing_else(
     broken_plugin("raise SystemExit('no licence')\n")
     command = [sys.executable, "-m", "ganbench.cli"]
     listed = subprocess.run([*command, "plugins", "--json"], capture_output=True, text=True, check=False)
-    assert listed.returncode == 0 and len(json.loads(listed.stdout)["plugins"]) > 20
+    problems = {row["name"]: row["problem"] for row in json.loads(listed.stdout)["plugins"]}
+    assert listed.returncode == 2 and len(problems) > 20 and "no licence" in problems["fragile"]
     checked = subprocess.run([*command, "plugins", "--check"], capture_output=True, text=True, check=False)
     assert checked.returncode == 2
     (line,) = [line for line in checked.stdout.splitlines() if line.startswith("broken")]
@@ -360,3 +361,14 @@ def test_broken_plugins_are_told_with_the_reason_and_break_nothing_else(
 
 def test_the_schema_is_one_json_document() -> None:
     assert document(ganbench("schema"))["title"] == "ganbench suite"
+
+
+def test_plan_of_a_shard_shows_its_cells_and_refuses_what_is_none(tmp_path: Path) -> None:
+    path = str(write_suite(tmp_path))
+    arguments = ["plan", path, "--json", "--results", str(tmp_path / "results"), "--shard"]
+    shards = [document(ganbench(*arguments, f"{i}/3"))["suites"][0]["cells"] for i in (1, 2, 3)]
+    assert [len(cells) for cells in shards] == [4, 3, 3]
+    assert len({cell["cell"] for cells in shards for cell in cells}) == 10
+    wrong = ganbench(*arguments, "4/3")
+    assert wrong.exit_code == 2 and "--shard 4/3: there is no shard 4 of 3" in wrong.stderr
+    assert ganbench(*arguments, "11/11").exit_code == 5

@@ -9,6 +9,7 @@ import pytest
 from stub_results import SUITE, failing, make_results
 
 from ganbench.api.cell import RunResult
+from ganbench.errors import StoreError
 from ganbench.report import curves
 from ganbench.report.curves import columns, read_some, scored, sentences, warnings_of, with_records
 from ganbench.report.pipeline import summary_of
@@ -107,12 +108,16 @@ def test_failed_cells_come_with_their_log_and_the_command_that_retries_them(fail
     assert runs[0].retry == f"ganbench run demo.yaml --retry --cells {runs[0].cell}"
 
 
-def test_samples_that_link_elsewhere_are_left_out(failed, tmp_path):
+def test_samples_that_link_elsewhere_are_refused_and_those_that_link_within_left_out(failed, tmp_path):
     path = failed.cell_paths()[0] / "samples" / "00000002.webp"
-    path.unlink()
-    path.symlink_to("/etc/hostname")
+    path.rename(path.with_name("other.webp"))
+    path.symlink_to("other.webp")
     runs = {run.cell: run for run in with_records(summary_of(failed), failed).records.runs}
     assert runs[path.parent.parent.name].grids == []
+    path.unlink()
+    path.symlink_to("/etc/hostname")
+    with pytest.raises(StoreError, match="symbolic link"):
+        summary_of(failed)
 
 
 def test_real_images_are_found_by_their_digest(tmp_path):

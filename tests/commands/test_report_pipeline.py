@@ -11,6 +11,7 @@ from stub_results import SUITE, make_results, without
 from ganbench.api.cell import Cell, RunResult
 from ganbench.commands.report import listed
 from ganbench.errors import ConfigError, NothingMatched, StoreError
+from ganbench.files import seal
 from ganbench.report.pipeline import default_formats, formats_of, recorded, stale, summary_of, unfinished
 from ganbench.store import SuiteFolder
 
@@ -53,6 +54,7 @@ def test_a_plugin_that_is_not_installed_here_cannot_make_results_stale(demo: Sui
     said = planned(demo, "baseline")
     cell = demo.cell(str(said["id"]))
     config = json.loads((cell.path / "config.json").read_text())
+    del config["seal"]
     config["cell"]["config"]["loss"]["name"] = "theirs"
     (cell.path / "config.json").write_text(json.dumps(config))
     result = cell.load_result()
@@ -78,7 +80,9 @@ def test_another_folder_and_a_newer_one_are_told(tmp_path: Path, demo: SuiteFold
     with pytest.raises(NothingMatched):
         recorded(SuiteFolder(tmp_path))
     plan = json.loads((demo.path / "plan.json").read_text())
-    (demo.path / "plan.json").write_text(json.dumps(plan | {"schema": 99}))
+    plan["schema"] = 99
+    plan["seal"] = seal(plan)
+    (demo.path / "plan.json").write_text(json.dumps(plan))
     with pytest.raises(StoreError, match="newer ganbench"):
         recorded(demo)
 
@@ -92,6 +96,7 @@ def test_a_cell_of_another_version_is_stale_and_breaks_nothing(demo: SuiteFolder
     said = planned(demo, "linear")
     cell = demo.cell(str(said["id"]))
     config = json.loads((cell.path / "config.json").read_text())
+    del config["seal"]
     config["options"]["from_the_future"] = 1
     (cell.path / "config.json").write_text(json.dumps(config))
     result = cell.load_result()
