@@ -37,6 +37,7 @@ from ganbench.lease import Lease
 from ganbench.tensors import torch_bytes, torch_load
 
 KNOWN_DIGESTS = 4  # of checkpoints: the current one, the previous one, and those whose writing failed
+CHECKPOINT_FILES = ("checkpoint.pt", "checkpoint.previous.pt", "checkpoint.json")
 
 
 @dataclass(frozen=True)
@@ -199,7 +200,7 @@ class CellFolder:
     def drop_checkpoints(self) -> None:
         """A finished cell needs none."""
         self.check_lease()
-        for name in ("checkpoint.pt", "checkpoint.previous.pt", "checkpoint.json"):
+        for name in CHECKPOINT_FILES:
             (self.path / name).unlink(missing_ok=True)
 
     # Generators of the evaluations: re-scoring needs no training

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ganbench import registry
+from ganbench.cell_folder import CHECKPOINT_FILES
 from ganbench.commands.arguments import find_suites
 from ganbench.commands.screen import columns, counted, document, note, safe
 from ganbench.errors import StoreError
@@ -26,7 +27,6 @@ from ganbench.lease import Leases, gone, number_of, owner, signs
 from ganbench.report.pipeline import recorded, stale
 from ganbench.store import CellFolder, Store, SuiteFolder
 
-CHECKPOINTS = ("checkpoint.pt", "checkpoint.previous.pt", "checkpoint.json")
 INNER = ("", "samples", "generators")  # folders of a cell
 OUTER = ("", "external", "report")  # of a suite
 REMOVED = re.compile(r"\.removed\..+\.[0-9a-f]{8}")  # a cell whose removal was cut short
@@ -116,7 +116,7 @@ def candidates(found: Found, place: Path, planned: dict[str, Any] | None, wanted
         return tree(found, place, "stale")
     items = leftovers(found, place, INNER)
     if result is not None:
-        items += files(found, "checkpoints", [place / name for name in CHECKPOINTS])
+        items += files(found, "checkpoints", [place / name for name in CHECKPOINT_FILES])
         if wanted.generators:
             items += files(found, "generators", sorted((place / "generators").glob("*.pt")))
     return items
