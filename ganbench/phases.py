@@ -3,7 +3,7 @@
 Read this first: everything that happens in a training step happens here, in this order.
 
     reseed(seed, phase, step, update)                  dropout, layer noise, foreign randomness
-    before_update of each trick
+    learning rates of this moment, before_update of each trick
     for each game (real batch, generate, discriminator, domain)
         fake        generate; in phase D without gradients, then replace_fakes
         forward     D o view on reals and fakes: apart, mixed, or one side only
@@ -120,7 +120,12 @@ def update_generator(
 
 
 def prepare_update(training: Training, moment: Moment) -> None:
-    """Every trick's before_update; what it does to the opponent is undone in after_update."""
+    """Learning rates of now, then each trick's before_update; what that does to the opponent `after_update` undoes."""
+    sides = {"G": training.config.generator, "D": training.config.discriminator}
+    for phase, optimizer in training.optimizers.items():
+        if sides[phase].optimizer.decay_from < 1:
+            for group in optimizer.param_groups:
+                group["lr"] = sides[phase].optimizer.lr_at(moment.progress)
     for trick in training.tricks.values():
         trick.before_update(training.networks, moment)
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from ganbench import Trick, change
+from ganbench.api.config import OptimizerConfig
 from ganbench.phases import sample, sampling_inputs, to_uint8, update_ema, watching
 from ganbench.testing import assert_same, run_steps, through_file, tiny_config, tiny_parts, tiny_training
 from ganbench.train.state import load_state_dict, state_dict
@@ -91,6 +92,23 @@ def test_dropout_and_layer_noise_are_the_same_when_resumed() -> None:
     load_state_dict(resumed, state)
     run_steps(straight, data, 2)
     run_steps(resumed, other, 2)
+    assert_same(state_dict(straight), state_dict(resumed), "it ends otherwise")
+
+
+def test_learning_rates_fall_on_a_line_to_0_also_when_resumed() -> None:
+    decaying = {"optimizer": OptimizerConfig(lr=0.1, decay_from=0.25)}
+    config = tiny_config(generator=decaying, discriminator={"optimizer": OptimizerConfig(lr=0.4)})
+    straight, data = tiny_training(tiny_parts(config))
+    rates = []
+    for phase, optimizer in straight.optimizers.items():
+        optimizer.register_step_pre_hook(lambda o, *_, phase=phase: rates.append((phase, o.param_groups[0]["lr"])))
+    run_steps(straight, data, 2)
+    resumed, other = tiny_training(tiny_parts(config))
+    load_state_dict(resumed, through_file(state_dict(straight)))
+    run_steps(straight, data, 2)
+    run_steps(resumed, other, 2)
+    assert [rate for phase, rate in rates if phase == "D"] == [0.4] * 4
+    assert [rate for phase, rate in rates if phase == "G"] == pytest.approx([0.1, 0.1, 0.1 * 2 / 3, 0.1 / 3])
     assert_same(state_dict(straight), state_dict(resumed), "it ends otherwise")
 
 

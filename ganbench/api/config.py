@@ -48,6 +48,15 @@ class OptimizerConfig(Config):
     betas: tuple[float, ...] = (0.5, 0.999)  # adam: two numbers in [0, 1)
     momentum: float = 0.0  # sgd and rmsprop, in [0, 1)
     weight_decay: float = 0.0  # >= 0
+    decay_from: float = 1.0  # share of the budget after which lr falls linearly to 0, in [0, 1]; 1: it never falls
+
+    def lr_at(self, progress: float) -> float:
+        """The learning rate when that share of the budget is used, in [0, 1].
+
+        It falls from the start in Gulrajani et al. (2017), on CIFAR-10, and from the middle in Zhu et al. (2017). A
+        function of progress alone: nothing to be saved, and a resumed run goes on with the same rate.
+        """
+        return self.lr if progress <= self.decay_from else self.lr * (1 - progress) / (1 - self.decay_from)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,6 +35,7 @@ _network: dict[str, Check] = {
     "optimizer.betas": _two_betas,
     "optimizer.momentum": _share,
     "optimizer.weight_decay": _at_least_0,
+    "optimizer.decay_from": (lambda v: 0 <= v <= 1, "must be between 0 and 1"),
 }
 _evaluation: dict[str, Check] = {
     "resize": _image_side,
