@@ -9,24 +9,27 @@ that is switched on changes nothing of either network's.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import torch
 
 from ganbench.api.cell import Cell
-from ganbench.api.config import NetworkConfig
+from ganbench.api.config import NetworkConfig, OptimizerConfig
 from ganbench.api.training import Networks, Parts, Phase, Training
 from ganbench.errors import ConfigError
 from ganbench.seeds import derive, reseed
 from ganbench.suite import conflict, parts
 from ganbench.train.optimizers import make_optimizer
 
+MakeOptimizer = Callable[[torch.nn.Module, OptimizerConfig], torch.optim.Optimizer]
 
-def assemble(cell: Cell, device: torch.device) -> Training:
+
+def assemble(cell: Cell, device: torch.device, optimizer: MakeOptimizer = make_optimizer) -> Training:
     """A run at step 0. Raises ConfigError with a sentence if the parts cannot go together."""
     refused = conflict(cell.config)
     if refused:
         raise ConfigError(refused)
-    return build(parts(cell.config), seed=run_seed(cell), device=device)
+    return build(parts(cell.config), seed=run_seed(cell), device=device, optimizer=optimizer)
 
 
 def run_seed(cell: Cell) -> int:
@@ -34,7 +37,7 @@ def run_seed(cell: Cell) -> int:
     return derive(cell.seed, "replicate", cell.config.replicate)
 
 
-def build(parts: Parts, *, seed: int, device: torch.device) -> Training:
+def build(parts: Parts, *, seed: int, device: torch.device, optimizer: MakeOptimizer = make_optimizer) -> Training:
     """Networks and optimisers of parts that were found to go together, their configuration as the tricks left it."""
     config, info = parts.config, parts.info
     reseed(derive(seed, "init", "generator"))
@@ -53,5 +56,5 @@ def build(parts: Parts, *, seed: int, device: torch.device) -> Training:
         "D": (networks.discriminator, config.discriminator),
         "G": (networks.generator, config.generator),
     }
-    optimizers = {phase: make_optimizer(network, side.optimizer) for phase, (network, side) in sides.items()}
+    optimizers = {phase: optimizer(network, side.optimizer) for phase, (network, side) in sides.items()}
     return Training(parts=parts, seed=seed, device=device, networks=networks, optimizers=optimizers)

@@ -16,16 +16,29 @@ MEMORY = ("out of memory", "can't allocate memory", "std::bad_alloc")  # of Runt
 
 def reason_of(error: BaseException) -> str:
     """One line: what happened, and in which plugin."""
-    try:
-        text = str(error)
-    except BaseException:  # it may raise anything, too
-        text = "its message cannot be shown"
-    name = type(error).__name__
-    memory = isinstance(error, MemoryError) or name == "OutOfMemoryError" or any(words in text for words in MEMORY)
-    first = (text.strip().splitlines() or [""])[0][:300]
-    reason = f"out of memory: {first}" if memory else f"{name}: {first}" if first else name
     plugin = culprit(error.__traceback__)
-    return f"{plugin}: {reason}" if plugin else reason
+    return f"{plugin}: {said_by(error)}" if plugin else said_by(error)
+
+
+def said_by(error: BaseException) -> str:
+    """The exception and its message, in one line; that memory was lacking, whatever the exception is called."""
+    text, name = message(error), type(error).__name__
+    first = (text.strip().splitlines() or [""])[0][:300]
+    if lacks_memory(error):
+        return f"out of memory: {first}"
+    return f"{name}: {first}" if first else name
+
+
+def lacks_memory(error: BaseException) -> bool:
+    name = type(error).__name__
+    return isinstance(error, MemoryError) or name == "OutOfMemoryError" or any(w in message(error) for w in MEMORY)
+
+
+def message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except BaseException:  # it may raise anything, too
+        return "its message cannot be shown"
 
 
 def culprit(trace: TracebackType | None) -> str | None:

@@ -7,12 +7,14 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import FunctionType
 from typing import cast
 
 import numpy as np
 import torch
 
 from ganbench import registry
+from ganbench.accuse import returned
 from ganbench.api.config import EvaluationConfig, Json, PluginSpec
 from ganbench.api.data import DatasetInfo, Samples, Split
 from ganbench.api.dataset import Dataset, listening
@@ -84,7 +86,7 @@ class RealImagesOf:
 
     @functools.cached_property
     def info(self) -> DatasetInfo:
-        return self.dataset_plugin.info()
+        return returned(DatasetInfo, self.dataset_plugin, "info", self.dataset_plugin.info())
 
     # --- images ------------------------------------------------------------------------------------
     def samples(self, split: Split) -> Samples:
@@ -112,7 +114,10 @@ class RealImagesOf:
     @functools.cached_property
     def network(self) -> FeatureExtractor:
         """The feature extractor, loaded on first use."""
-        return self.extractor_plugin.load(self.device, self.config.resize)
+        network = self.extractor_plugin.load(self.device, self.config.resize)
+        if not callable(network):  # which raises
+            returned(FunctionType, self.extractor_plugin, "load", network)
+        return network
 
     def features(self, split: Split, count: int | None = None) -> Features:
         available = len(self.samples(split))
@@ -158,7 +163,8 @@ class RealImagesOf:
         images = torch.from_numpy(self.samples(split).images[:count])
         images = images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
         size = self.config.batch_size
-        parts = [self.network(images[i : i + size].to(self.device)) for i in range(0, count, size)]
+        seen = (self.network(images[i : i + size].to(self.device)) for i in range(0, count, size))
+        parts = [returned(Features, self.extractor_plugin, "the network of load", part) for part in seen]
         logits = [part.logits for part in parts if part.logits is not None]
         return Features(pooled=torch.cat([part.pooled for part in parts]), logits=torch.cat(logits) if logits else None)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ganbench.accuse import plugin_failure, returned
 from ganbench.api.config import Json
 from ganbench.api.data import Samples, Skipped, Split
 from ganbench.api.dataset import Dataset
@@ -61,6 +62,8 @@ def filled(folder: Path) -> Iterator[Path]:
             if not folder.exists():
                 raise
     except OSError as error:
+        if plugin_failure(error):  # its own file, not one of the cache
+            raise
         raise DataError(f"{folder}: cannot be made ({error})") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -75,7 +78,7 @@ def set_aside(folder: Path) -> None:
 # --- splits ------------------------------------------------------------------------------------------
 def make_split(plugin: Dataset, split: Split, folder: Path, key: dict[str, Json]) -> Samples:
     """Make a split and keep it."""
-    samples = plugin.make(split)
+    samples = returned(Samples, plugin, "make", plugin.make(split))
     save_samples(samples, folder, key)
     return samples
 

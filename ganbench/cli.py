@@ -48,6 +48,7 @@ def run(
     jobs: options.Jobs = None,
     executor: options.ExecutorName = "local",
     executor_option: options.ExecutorOption = None,
+    cells_per_gpu: options.CellsPerGpu = None,
     device: options.Device = None,
     seeds: options.Seeds = None,
     cells: options.Cells = None,
@@ -57,6 +58,7 @@ def run(
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first cell that fails.")] = False,
     max_hours: Annotated[float | None, typer.Option(help="Save and stop after so many hours (exit code 75).")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Like plan: say what would run.")] = False,
+    profile_cell: Annotated[bool, typer.Option("--profile-cell", help="Say where the time of a cell goes.")] = False,
     yes: options.Yes = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -74,12 +76,13 @@ def run(
         large=yes,
         jobs=jobs,
         executor=executor,
-        executor_options=executor_option or (),
+        executor_options=options.executor_options(executor_option, cells_per_gpu),
         cells=cells,
         shard=shard,
         retry=retry or (),
         fail_fast=fail_fast,
         max_hours=max_hours,
+        profile_cell=profile_cell,
     )
     store = results_store(results)
     finish(show_plan(choice, store, as_json, resolved=False) if dry_run else run_all(choice, store, as_json))
@@ -93,6 +96,7 @@ def plan(
     jobs: options.Jobs = None,
     executor: options.ExecutorName = "local",
     executor_option: options.ExecutorOption = None,
+    cells_per_gpu: options.CellsPerGpu = None,
     device: options.Device = None,
     seeds: options.Seeds = None,
     cells: options.Cells = None,
@@ -117,7 +121,7 @@ def plan(
         large=yes,
         jobs=jobs,
         executor=executor,
-        executor_options=executor_option or (),
+        executor_options=options.executor_options(executor_option, cells_per_gpu),
         cells=cells,
         shard=shard,
         retry=retry or (),
@@ -279,8 +283,9 @@ def clean(
     as_json: options.AsJson = False,
 ) -> None:
     """Remove what nobody needs any more: checkpoints of finished cells, half-written and damaged files."""
-    from ganbench.commands.clean import Wanted, clean as clean_suites
+    from ganbench.commands.clean import clean as clean_suites
     from ganbench.commands.run import results_store
+    from ganbench.unneeded import Wanted
 
     wanted = Wanted(generators=generators, orphans=orphans, stale=stale)
     finish(clean_suites(results_store(results), suite or (), wanted, dry_run, as_json))

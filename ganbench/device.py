@@ -48,6 +48,16 @@ def full_precision() -> None:
     torch.backends.cuda.matmul.allow_tf32 = False
 
 
+def settings() -> dict[str, bool | int]:
+    """How kernels compute in this process; numbers of different settings differ in their last digits, or more."""
+    return {
+        "tf32": torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32,
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "cudnn_benchmark": torch.backends.cudnn.benchmark,
+        "threads": torch.get_num_threads(),
+    }
+
+
 def synchronize(device: torch.device) -> None:
     """Wait until the device has done what it was given, so that a clock tells the truth."""
     if device.type == "cuda":

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from ganbench import registry
+from ganbench import announced, registry
 from ganbench.api.config import EvaluationConfig, PluginSpec
 from ganbench.commands.plugins import plugin_rows
 from ganbench.commands.screen import columns, document
@@ -46,6 +46,9 @@ def findings(store: Store) -> Iterator[Finding]:
     broken = {row["name"] for row in rows if row["kind"] == "extractor" and row["problem"]}
     yield from weights(broken)
     yield from plugins(rows)
+    for said in announced.one_by_one()[1]:
+        remedy = "reinstall it: ganbench sees none of its plugins"
+        yield Finding(what="distributions", state="note", detail=said, remedy=remedy)
 
 
 def packages() -> Iterator[Finding]:

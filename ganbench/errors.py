@@ -26,6 +26,10 @@ class PluginLoadError(GanbenchError):
     """A plugin is installed and broken: it raised, exited or has the wrong base class when it was imported."""
 
 
+class PluginError(GanbenchError):
+    """A plugin raised, or returned nonsense, where no cell was there to fail by it; the message says where."""
+
+
 class DataError(GanbenchError):
     """A data set is missing, incomplete or not readable; the message says how to get it."""
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ganbench import stats
 from ganbench.api.cell import Cell, Suite
@@ -16,7 +16,10 @@ from ganbench.suite import base_levels, topped_up
 from ganbench.suite.design import count
 
 if TYPE_CHECKING:
+    import torch
+
     from ganbench.api.metric import MetricKey
+    from ganbench.assemble import MakeOptimizer
     from ganbench.runner import Planned
 
 START_SECONDS = 6.0  # until a cell's process has imported torch and read its data
@@ -166,17 +169,31 @@ def rates_of(planned: Iterable[Planned]) -> Rates | None:
 def timed(cell: Cell, device_name: str) -> Rates:
     """A few steps of a cell, and the feature extractor on a few images, all of them random."""
     from ganbench import device as devices
-    from ganbench.assemble import assemble
-    from ganbench.testing.tiny import tiny_samples
-    from ganbench.train.data import RealImages
+    from ganbench.train.optimizers import make_optimizer
+    from ganbench.train.stand_ins import RoughOptimizer
 
     device = devices.pick(device_name)
     devices.configure(device, cell.config.training.threads, deterministic=False)
-    training = assemble(cell, device)
+    try:
+        step, work = timed_step(cell, device, RoughOptimizer)
+    except GanbenchError:
+        raise
+    except Exception:  # a procedure may look into its optimisers, as `unrolled` does
+        step, work = timed_step(cell, device, make_optimizer)
+    return Rates(training=step / work, evaluation=step / (4 * work) + extraction(cell, device_name))
+
+
+def timed_step(cell: Cell, device: torch.device, optimizer: MakeOptimizer) -> tuple[float, float]:
+    """Seconds of a step, and the images that its updates go over."""
+    from ganbench.assemble import assemble
+    from ganbench.train.data import RealImages
+    from ganbench.train.stand_ins import random_samples
+
+    training = assemble(cell, device, optimizer)
     info = replace(training.parts.info, counts={"train": cell.config.training.batch_size})
     data = RealImages(
         info,
-        tiny_samples(info),
+        random_samples(info),
         training.config,
         seed=training.seed,
         batches_per_step=training.procedure.batches_per_step(training.config),
@@ -190,15 +207,12 @@ def timed(cell: Cell, device_name: str) -> Rates:
         [float(term) for term in terms.values()]  # waits for the device
         training.step += 1
         clock.append(time.perf_counter() - started)
-    step = median(clock[1:] or clock)  # the first one is slower
     work = (training.updates["D"] + training.updates["G"]) / training.step * cell.config.training.batch_size
-    return Rates(training=step / work, evaluation=step / (4 * work) + extraction(cell, device_name))
+    return median(clock[1:] or clock), work  # the first one is slower
 
 
 def extraction(cell: Cell, device_name: str) -> float:
     """Seconds per image of the feature extractor; 0 where no metric asks for features."""
-    from typing import cast
-
     import torch
 
     from ganbench import device as devices, registry
@@ -269,8 +283,6 @@ def effect_for(suite: Suite, spread: float, ratio: bool, alpha: float | None = N
 
 def key_of(suite: Suite, cells: Iterable[Cell]) -> MetricKey | None:
     """The primary metric's key; None where the data set, on which it may depend, is missing."""
-    from typing import cast
-
     from ganbench import registry
     from ganbench.api.metric import Metric
     from ganbench.suite.metrics import dataset_info

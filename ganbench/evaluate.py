@@ -10,6 +10,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from ganbench.accuse import returned
 from ganbench.api.config import EvaluationConfig, Json
 from ganbench.api.data import Data, DatasetInfo, ImageSet, Samples, Split, rgb
 from ganbench.api.extractor import FeatureExtractor, Features
@@ -70,7 +71,7 @@ def prepare_panel(metrics: Mapping[str, Metric], real: RealSide, extract: Callab
     problems = [f"{name}: {p}" for name, metric in metrics.items() if (p := metric.problem(real.info, real.config))]
     if problems:
         raise ConfigError("\n".join(problems))
-    judges = {name: (metric, metric.prepare(real.for_metric(name))) for name, metric in metrics.items()}
+    judges = {name: (metric, judge_of(metric, real.for_metric(name))) for name, metric in metrics.items()}
     needs_features = any(metric.needs_features for metric in metrics.values())
     if needs_features:
         points = real.features(real.config.reference, DIVERSITY_IMAGES).pooled
@@ -79,11 +80,19 @@ def prepare_panel(metrics: Mapping[str, Metric], real: RealSide, extract: Callab
     return Panel(
         config=real.config,
         judges=judges,
-        keys=[titled(key, *judge, real) for judge in judges.values() for key in judge[0].keys(real.info)],
+        keys=[titled(key, *judge, real) for judge in judges.values() for key in keys_of(judge[0], real.info)],
         extract=extract if needs_features else None,
         real_distance=mean_distance(points),
         protocol=protocol(real, judges),
     )
+
+
+def keys_of(metric: Metric, info: DatasetInfo) -> list[MetricKey]:
+    return [returned(MetricKey, metric, "keys", key) for key in metric.keys(info)]
+
+
+def judge_of(metric: Metric, real: Real) -> Judge:
+    return returned(Judge, metric, "prepare", metric.prepare(real))
 
 
 def titled(key: MetricKey, metric: Metric, judge: Judge, real: RealSide) -> MetricKey:
@@ -166,6 +175,8 @@ def evaluate(
 
 def finite(metric: str, values: dict[str, float]) -> dict[str, float]:
     """What a metric measured; it must not be NaN, which would spread into every mean."""
+    if not isinstance(values, dict):
+        raise GanbenchError(f"the metric {metric} gave {type(values).__name__}, not numbers by their names")
     for key, value in values.items():
         if not math.isfinite(value):
             raise GanbenchError(f"the metric {metric} gave {key} = {value}")

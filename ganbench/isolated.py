@@ -48,7 +48,8 @@ def records(
     module: str, arguments: Sequence[str], *, first: float, seconds: float, folder: Path | None = None
 ) -> Iterator[Record]:
     """Runs `python -m module arguments` and yields its records, up to {"done": true}. Raises Died where the program
-    ends without it, or says nothing for so many seconds (`first`: before its first record)."""
+    ends without it, or says nothing for so many seconds (`first`: before its first record). Time in which it would run
+    and has no core, on a busy machine, does not count."""
     # -P and PYTHONPATH: it sees the packages that this process sees, and not what lies in the working directory.
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     command = [sys.executable, "-P", "-m", module, *arguments]
@@ -64,7 +65,7 @@ def records(
         )
         assert program.stdout is not None
         try:
-            for record in _lines(program.stdout.fileno(), first, seconds):
+            for record in _lines(program, first, seconds):
                 if record.get("done"):
                     return
                 yield record
@@ -73,22 +74,39 @@ def records(
             _kill(program)
 
 
-def _lines(descriptor: int, first: float, seconds: float) -> Iterator[Record]:
+def _lines(program: subprocess.Popen[bytes], first: float, seconds: float) -> Iterator[Record]:
     """Records as they come, up to the end of the pipe."""
+    assert program.stdout is not None
+    descriptor = program.stdout.fileno()
     held, patience = b"", first
     while True:
-        deadline = time.monotonic() + patience
+        started, waited = time.monotonic(), waiting(program.pid)
         while b"\n" not in held:
-            ready, _, _ = select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))
-            if not ready:
+            left = patience - (time.monotonic() - started) + waiting(program.pid) - waited
+            if left <= 0:
                 raise Died(f"shows no progress for {patience:g} s")
+            ready, _, _ = select.select([descriptor], [], [], max(left, 0.1))
+            if not ready:
+                continue
             read = os.read(descriptor, 65536)
             if not read:
                 return
             held += read
         line, _, held = held.partition(b"\n")
         patience = seconds
-        yield json.loads(line)
+        try:
+            record = json.loads(line)
+        except ValueError:  # whoever looks for the pipe finds it
+            raise Died("writes where nothing but ganbench may write") from None
+        yield record
+
+
+def waiting(pid: int | str = "self") -> float:
+    """Seconds that a process has stood ready and had no core, since it started; 0 where the system does not tell."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text("ascii").split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 def _how(code: int, errors: IO[bytes]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor
+
+from ganbench.files import write_atomic
 
 GAP = 2  # pixels between images
 COLUMNS = 8
@@ -39,17 +42,25 @@ def grid(images: Tensor, columns: int = COLUMNS) -> npt.NDArray[np.uint8]:
 def save_grid(images: Tensor, path: Path, columns: int = COLUMNS) -> None:
     """Lossless, so that what is looked at is what was measured. No metadata."""
     # The least effort: a tenth larger, and 40 times as fast.
-    Image.fromarray(grid(images, columns)).save(path, format="WEBP", lossless=True, quality=0, method=0)
+    picture = io.BytesIO()
+    Image.fromarray(grid(images, columns)).save(picture, format="WEBP", lossless=True, quality=0, method=0)
+    write_atomic(path, picture.getbuffer())
 
 
 def save_animation(frames: Sequence[Path], path: Path, milliseconds: int = 400) -> None:
-    """The grids of a run one after another, the last one held for longer."""
+    """The grids of a run one after another, the last one held for longer. One that is damaged is left out: a picture is
+    no reason to lose a run."""
     pictures = []
     for frame in frames:
-        with Image.open(frame, formats=["WEBP"]) as opened:
-            pictures.append(opened.convert("RGB"))
+        try:
+            with Image.open(frame, formats=["WEBP"]) as opened:
+                pictures.append(opened.convert("RGB"))
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            print(f"{frame.name}: is damaged and left out of {path.name} ({error})")
     if pictures:
         durations = [milliseconds] * (len(pictures) - 1) + [5 * milliseconds]
+        film = io.BytesIO()
         pictures[0].save(
-            path, format="WEBP", save_all=True, append_images=pictures[1:], duration=durations, loop=0, quality=80
+            film, format="WEBP", save_all=True, append_images=pictures[1:], duration=durations, loop=0, quality=80
         )
+        write_atomic(path, film.getbuffer())

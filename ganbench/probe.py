@@ -1,6 +1,7 @@
 """Which plugins can be imported: tried in a process of its own, since a module may also exit, crash or hang.
 
-Built-in plugins are imported by tests; those of others are tried before this process imports them.
+Built-in plugins are imported by tests; those of others are tried before this process imports them. What came of it is
+kept (`ganbench.tried`): one that was found sound is not tried again before it is imported here.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import json
 import sys
 from collections.abc import Iterable
 
-from ganbench import registry
+from ganbench import registry, tried
 from ganbench.errors import GanbenchError
 from ganbench.isolated import Died, Telling, records
 from ganbench.registry import Entry
@@ -18,6 +19,7 @@ READY = 120.0  # seconds that the process may take to import torch
 SECONDS = 20.0  # that importing one plugin may take after that
 
 _tried: dict[Entry, str | None] = {}  # what was found in this process, each once
+_untried: set[Entry] = set()  # those that could not be tried, which says nothing of them
 _deadly: set[Entry] = set()  # those that ended or stopped the process that imported them
 
 
@@ -25,17 +27,20 @@ def problems(entries: Iterable[Entry], seconds: float = SECONDS) -> dict[Entry, 
     """Why each of them cannot be used; None where it can."""
     entries = list(entries)
     waiting = [entry for entry in entries if not entry.problem and entry not in _tried]
+    new = list(waiting)
     while waiting:
         _try(waiting, seconds)
         waiting = [entry for entry in waiting if entry not in _tried]
+    tried.remember({entry: _tried[entry] for entry in new if entry not in _untried})
     return {entry: entry.problem or _tried[entry] for entry in entries}
 
 
 def refuse_deadly(entries: Iterable[Entry]) -> None:
     """Tries those of others that this process has not imported yet, and keeps it from importing what would end or stop
-    it. Ordinary errors are left to the import itself."""
+    it. Ordinary errors are left to the import itself. What ended a process once is tried again: it may be mended."""
     strange = [entry for entry in third_party(entries) if entry.module not in sys.modules]
-    for entry, problem in problems(strange).items():
+    sound = {entry for entry, problem in tried.known(strange).items() if problem is None}
+    for entry, problem in problems(entry for entry in strange if entry not in sound).items():
         if problem and entry in _deadly:
             registry.refuse(entry, problem)
 
@@ -57,10 +62,13 @@ def _try(waiting: list[Entry], seconds: float) -> None:
     except Died as death:
         if current is None:  # torch or ganbench itself
             said = f"cannot be tried: the process {death}"
-            _tried.update({entry: said for entry in waiting if entry not in _tried})
+            _untried.update(entry for entry in waiting if entry not in _tried)
+            _tried.update(dict.fromkeys(_untried, said))
             return
-        _tried[current] = f"{current} {death} when it is imported"
-        _deadly.add(current)
+        for entry in waiting:  # the others of its module would die of the same
+            if entry.module == current.module and entry not in _tried:
+                _tried[entry] = f"{entry} {death} when it is imported"
+                _deadly.add(entry)
 
 
 def main(told: str) -> None:

@@ -1,8 +1,9 @@
 """The process of one cell: `python -m ganbench.process FOLDER [LEASE]`. Signals, exceptions and memory become a status.
 
 Exit codes: 0 there is a result, whatever it says; 73 a finished cell could not be scored again, and is as it was; 74
-the disk; 75 asked to stop, and saved. Anything else is a crash, which the runner sees from outside. SIGTERM, SIGINT and
-SIGUSR1 ask to save and stop; SIGUSR2 writes the stacks of all threads into the log.
+the disk; 75 asked to stop, and saved; 76 the GPU that it may share with other cells (GANBENCH_SHARES_GPU) was full.
+Anything else is a crash, which the runner sees from outside. SIGTERM, SIGINT and SIGUSR1 ask to save and stop; SIGUSR2
+writes the stacks of all threads into the log.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from pathlib import Path
 from types import FrameType
 
 from ganbench.api.cell import RunResult
-from ganbench.blame import reason_of
+from ganbench.blame import lacks_memory, reason_of
 from ganbench.cell_folder import CellFolder
 from ganbench.errors import GanbenchError, Interrupted, StoreError
 from ganbench.files import cannot_write, is_full
 from ganbench.lease import Lease
 from ganbench.redact import redact, redact_output
 
-NOT_SCORED, DISK, REQUEUE = 73, 74, 75
+NOT_SCORED, DISK, REQUEUE, CROWDED = 73, 74, 75, 76
 LOOK_SECONDS = 0.5  # between two looks of the thread beside the training
 GRACE_SECONDS = 3.0  # for a cell whose runner is gone, to save
 LOG_BYTES, LOG_HEAD = 2**20, 2**16  # a log that grows beyond is cut in the middle
@@ -75,6 +76,9 @@ def work(folder: CellFolder, stop: object) -> int:
             named = isinstance(error, OSError) and error.filename is not None
             print(cannot_write(Path(os.fsdecode(error.filename)), error) if named else error, file=sys.stderr)  # type: ignore[attr-defined,arg-type]
             return DISK
+        if os.environ.get("GANBENCH_SHARES_GPU") and lacks_memory(error):
+            print(reason_of(error), file=sys.stderr)  # the neighbours may be to blame
+            return CROWDED
         if isinstance(error, GanbenchError):
             reason = str(error)
             print(reason, file=sys.stderr)

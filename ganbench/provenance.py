@@ -11,6 +11,7 @@ import json
 import platform
 import subprocess
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 PACKAGES = ("torch", "torchvision", "torch-fidelity", "numpy", "pillow")
 
 
-def provenance(cell: Cell, real: RealImagesOf, options: RunOptions) -> Provenance:
+def provenance(
+    cell: Cell, real: RealImagesOf, options: RunOptions, left_out: Mapping[str, str] | None = None
+) -> Provenance:
     """Of a cell that starts now, in this process."""
     from ganbench import device as devices
 
@@ -42,7 +45,17 @@ def provenance(cell: Cell, real: RealImagesOf, options: RunOptions) -> Provenanc
         git_commit=git_commit(),
         started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         options=options,
+        settings=devices.settings(),
+        left_out=dict(left_out or {}),
     )
+
+
+def went_on(earlier: Provenance, now: Provenance) -> Provenance:
+    """Of a cell that continues: with the versions under which it was trained until now, where they are others."""
+    then = {"torch": earlier.versions.get("torch", ""), "ganbench": earlier.ganbench, "device": earlier.device}
+    here = {"torch": now.versions.get("torch", ""), "ganbench": now.ganbench, "device": now.device}
+    continued = earlier.continued if then == here else (*earlier.continued, then)
+    return replace(now, continued=continued, self_check=earlier.self_check)
 
 
 def training_plugins(config: RunConfig) -> list[tuple[Kind, PluginSpec]]:
@@ -91,7 +104,13 @@ def changed_since(origin: Provenance, config: RunConfig, data: str | None = None
     """Which plugins, or the data, are not as they were when a cell was trained; empty when all are. Plugins that are
     not installed here, and data whose digest is not given, cannot be compared."""
     then = recorded_training_key(origin)
-    installed = [(kind, spec) for kind, spec in training_plugins(config) if spec.name in registry.names(kind)]
+    names = tuple((kind, spec.name) for kind, spec in training_plugins(config))
+    key = ("changed since", names, data, tuple(then.items()))
+    return registry.once(key, lambda: _differing(then, training_plugins(config), data))
+
+
+def _differing(then: dict[str, str], plugins: list[tuple[Kind, PluginSpec]], data: str | None) -> str:
+    installed = [(kind, spec) for kind, spec in plugins if spec.name in registry.names(kind)]
     now = {name: plugin["digest"] for name, plugin in plugin_digests(installed).items()}
     now |= {} if data is None else {"data": data}
     changed = sorted(name for name in now if then.get(name) != now[name])

@@ -9,11 +9,12 @@ from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any, cast, get_type_hints
 
-from ganbench import source
+from ganbench import announced, source
 from ganbench.api.config import Json, PluginSpec
 from ganbench.api.plugin import KINDS, Kind, Plugin
 from ganbench.api.validate import Fault, adapter, validate
 from ganbench.errors import ConfigError, PluginLoadError, UnknownPlugin, did_you_mean
+from ganbench.untouched import untouched
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,14 +46,25 @@ def entries(kind: Kind | None = None) -> list[Entry]:
     return [entry for entry in _scan() if kind in (None, entry.kind)]
 
 
+def home(plugin: type[Plugin]) -> str:
+    """What is announced as that class: `dataset 'mine' (mine:Mine, from my-pack 1.2)`; its path where nothing is."""
+    path = f"{plugin.__module__}:{plugin.__qualname__}"
+    return next((str(entry) for entry in entries() if entry.value == path), path)
+
+
+def installed() -> object:
+    """The same object as long as the same plugins are."""
+    return _scan()
+
+
 def names(kind: Kind) -> list[str]:
     return sorted({entry.name for entry in entries(kind)})
 
 
 @cache
 def _scan() -> tuple[Entry, ...]:
-    installed = metadata.entry_points()
-    return tuple(entry for kind in KINDS for entry in _of_kind(kind, installed.select(group=group(kind))))
+    points = announced.points([group(kind) for kind in KINDS])
+    return tuple(entry for kind in KINDS for entry in _of_kind(kind, points[group(kind)]))
 
 
 def _of_kind(kind: Kind, points: Iterable[metadata.EntryPoint]) -> list[Entry]:
@@ -65,6 +77,8 @@ def _of_kind(kind: Kind, points: Iterable[metadata.EntryPoint]) -> list[Entry]:
         problem = None
         if not entry.name.isidentifier():
             problem = f"{entry.name!r} is no name: letters, digits and _ only"
+        elif not metadata.EntryPoint.pattern.match(entry.value):
+            problem = f"{entry.value!r}, which {entry.distribution} announces, is no `module:Class`"
         if len(homes[entry.name]) > 1:
             problem = f"more than one {kind} is called {entry.name!r}: {' and '.join(homes[entry.name])}. Uninstall one"
         marked.append(replace(entry, problem=problem))
@@ -72,14 +86,8 @@ def _of_kind(kind: Kind, points: Iterable[metadata.EntryPoint]) -> list[Entry]:
 
 
 def _entry(kind: Kind, point: metadata.EntryPoint) -> Entry:
-    home = point.dist
-    return Entry(
-        kind=kind,
-        name=point.name,
-        value=point.value,
-        distribution=(home and home.name) or "an unnamed distribution",
-        version=(home and home.version) or "?",
-    )
+    distribution, version = announced.name_and_version(point.dist)
+    return Entry(kind=kind, name=point.name, value=point.value, distribution=distribution, version=version)
 
 
 def find(kind: Kind, name: str) -> Entry:
@@ -110,10 +118,13 @@ def load(entry: Entry) -> type[Plugin]:
         raise PluginLoadError(problem)
     base = getattr(importlib.import_module(f"ganbench.api.{entry.kind}"), entry.kind.capitalize())
     try:
-        found = metadata.EntryPoint(name=entry.name, value=entry.value, group=group(entry.kind)).load()
+        with untouched() as changed:
+            found = metadata.EntryPoint(name=entry.name, value=entry.value, group=group(entry.kind)).load()
     except BaseException as error:  # a module may also exit or interrupt when it is imported
         reason = " ".join(str(error).split())[:300]
         raise PluginLoadError(f"{entry} cannot be imported: {type(error).__name__}: {reason}") from error
+    if changed:
+        raise PluginLoadError(f"{entry} changes {' and '.join(changed)} of the process when it is imported")
     if not (isinstance(found, type) and issubclass(found, base)):
         raise PluginLoadError(f"{entry} is not a subclass of ganbench.{base.__name__}")
     try:
@@ -168,4 +179,5 @@ def source_digest(entry: Entry) -> str:
 
 
 reading_once = source.reading_once  # a context in which no source is digested twice
+once = source.once  # in that context, nothing else either
 describe = source.describe  # the fields of a plugin or configuration record, with the comments beside them

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -54,10 +55,11 @@ def plan_suite(
     request: Request,
     prepared: Prepared | None = None,
     cells: list[Cell] | None = None,
+    known: Callable[[CellFolder], RunResult | None] = lambda folder: None,
 ) -> list[Planned]:
     """Every cell with its state; writes nothing, and works without the data (then a change of data goes unnoticed).
 
-    cells: those of the suite, where they are known already.
+    cells: those of the suite, where they are known already. known: results that are known to hold, and their plugins.
     """
     folder = store.suite(suite.folder)
     cells = check(cells_of(suite, Looks.read(folder))) if cells is None else cells
@@ -68,7 +70,22 @@ def plan_suite(
             raise NothingMatched(f"--cells {request.cells!r}: no cell of {suite.folder} is called so")
     if request.shard is not None:
         cells = request.shard.of(suite, cells)
-    return [state_of(cell, folder.cell(cell.id), request, prepared) for cell in cells]
+    there, planned = folder.cell_names(), []
+    for cell in cells:
+        held = folder.cell(cell.id)
+        if cell.id not in there:
+            planned.append(untouched(cell, held))
+        elif cell.conflict is None and not request.retry and (result := known(held)) is not None:
+            planned.append(Planned(cell=cell, folder=held, state=result.status, result=result, reason=result.reason))
+        else:
+            planned.append(state_of(cell, held, request, prepared))
+    return planned
+
+
+def untouched(cell: Cell, folder: CellFolder) -> Planned:
+    """A cell that nothing is there of."""
+    state: State = "pending" if cell.conflict is None else "skipped"
+    return Planned(cell=cell, folder=folder, state=state, reason=cell.conflict or "")
 
 
 def state_of(cell: Cell, folder: CellFolder, request: Request, prepared: Prepared | None) -> Planned:

@@ -60,5 +60,6 @@ def rescore_cell(folder: CellFolder, stop: StopSwitch | None = None) -> RunResul
         images_seen=earlier.images_seen,
         seconds=earlier.seconds,
         peak_memory_mib=earlier.peak_memory_mib,
+        profile=earlier.profile,
         health=earlier.health | scored.health,
     )

@@ -20,20 +20,24 @@ from ganbench.api.data import Data, rgb
 from ganbench.api.logger import Logger, LogWriter
 from ganbench.api.training import SamplingInputs, Training
 from ganbench.assemble import assemble
+from ganbench.blame import said_by
 from ganbench.cache import real_images
 from ganbench.cadence import Cadence
 from ganbench.cell_folder import CellFolder
-from ganbench.errors import Diverged, Interrupted
+from ganbench.errors import Diverged, GanbenchError, Interrupted
 from ganbench.evaluate import Panel, evaluate, prepare_panel, run_scores
 from ganbench.files import plain
 from ganbench.lease import LeaseLost
 from ganbench.phases import gallery, sampling_inputs
 from ganbench.pictures import columns_for, save_animation, save_grid, side_by_side
-from ganbench.provenance import evaluation_key, protocol_digest, provenance, recorded_training_key
+from ganbench.profile import Profile, add_up, as_seconds, table
+from ganbench.provenance import evaluation_key, protocol_digest, provenance, recorded_training_key, went_on
+from ganbench.speed import FAILED, accelerate, to_blame
 from ganbench.streams import monitor, real_data, sampling_streams
 from ganbench.train.data import RealImages
 from ganbench.train.health import Looked, Monitor, NotFinite, Warned, collapsed
 from ganbench.train.loop import Evaluation, Progress, restore, save, schedule, train
+from ganbench.twice import compared, first_pass
 
 GRID_IMAGES = 64  # of the fixed latents, kept at every evaluation
 
@@ -60,19 +64,41 @@ def run_cell(folder: CellFolder, stop: StopSwitch | None = None) -> RunResult:
     """
     cell, options, cache = folder.read_config()
     stop = stop or StopSwitch()
-    run = CellRun.open(cell, folder, options, cache, stop)
     earlier = folder.read_provenance()
+    failed = [why for why in earlier.left_out.values() if why.startswith(FAILED)] if earlier is not None else []
+    without = "".join(failed[:1])
+    first = earlier.self_check if earlier is not None else {}
+    if options.self_check and folder.checkpoint_step() <= 0:
+        first = first_pass(cell, options, cache, lambda: bool(stop.reason))
+    run = CellRun.open(cell, folder, options, cache, stop, without=without)
     if earlier is not None and recorded_training_key(earlier) != recorded_training_key(run.origin):
         print("the plugins or the data have changed since this cell was begun: starting over")
         folder.forget()
-    folder.write_provenance(run.origin)
+        earlier, first = None, {}
     try:
         run.resume()
     except DoesNotFit as error:
         print(f"the checkpoint does not fit ({error}): starting over")
         folder.drop_checkpoints()
-        run = CellRun.open(cell, folder, options, cache, stop)  # half of it may have been restored
+        run = CellRun.open(cell, folder, options, cache, stop, without=without)  # half of it may have been restored
         run.resume()
+    if earlier is not None and run.training.step:
+        run.origin = went_on(earlier, run.origin)
+    else:
+        run.origin = replace(run.origin, self_check=first)
+    folder.write_provenance(run.origin)
+    try:
+        return run.finish()
+    except Exception as error:
+        if isinstance(error, GanbenchError | OSError) or not to_blame(error, run.training):
+            raise
+        without = f"{FAILED} at step {run.training.step} ({said_by(error)})"
+    print(f"{without}: starting over without")
+    del run  # and what it holds of the device's memory
+    folder.forget()
+    run = CellRun.open(cell, folder, options, cache, stop, without=without)
+    folder.write_provenance(run.origin)
+    run.resume()
     return run.finish()
 
 
@@ -93,25 +119,30 @@ class CellRun:
     loggers: list[LogWriter]
     health: Monitor | None  # None where it is switched off
     cadence: Cadence
+    profile: Profile | None = None  # where the time goes, if anybody asks
     progress: Progress = field(default_factory=Progress)
     last_record: dict[str, Json] = field(default_factory=dict)
     last_metrics: dict[str, float] = field(default_factory=dict)
     alive_at: float = 0.0
 
     @classmethod
-    def open(cls, cell: Cell, folder: CellFolder, options: RunOptions, cache: Path, stop: StopSwitch) -> CellRun:
-        """Everything that can fail cheaply fails here: plugins, conflicts, weights, data."""
+    def open(
+        cls, cell: Cell, folder: CellFolder, options: RunOptions, cache: Path, stop: StopSwitch, *, without: str = ""
+    ) -> CellRun:
+        """Everything that can fail cheaply fails here: plugins, conflicts, weights, data. `without` says why networks
+        are not to be compiled."""
         device = devices.pick(options.device)
         devices.configure(device, cell.config.training.threads, options.deterministic)
         real = real_images(cell.config.dataset, cell.evaluation, device=device, cache=cache, say=print)
         training = assemble(cell, device)
+        left_out = accelerate(training, without=without)
         streams = sampling_streams(training, real)
-        return cls(
+        run = cls(
             cell=cell,
             folder=folder,
             options=options,
             stop=stop,
-            origin=provenance(cell, real, options),
+            origin=provenance(cell, real, options, left_out),
             training=training,
             data=real_data(training, real.samples("train"), training.seed),
             panel=prepare_panel(real.metrics, real, lambda: real.network),
@@ -123,6 +154,11 @@ class CellRun:
             cadence=Cadence(seconds=options.checkpoint_seconds),
             loggers=[cast(Logger, registry.make("logger", spec)).open(cell, folder.path) for spec in options.loggers],
         )
+        for name, why in left_out.items():
+            print(f"training.{name} is left out: {why}")
+        if options.profile_cell:
+            run.watch_time()
+        return run
 
     def resume(self) -> None:
         """Continue from the newest whole checkpoint; what was written after it is forgotten and done again."""
@@ -142,7 +178,19 @@ class CellRun:
         except (RuntimeError, KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
             raise DoesNotFit((str(error).splitlines() or [type(error).__name__])[0]) from error
         self.folder.rewind(step=self.training.step, snapshots=state["snapshots"])
+        if self.profile is not None:
+            self.profile.seconds = as_seconds(state.get("profile"))
         print(f"resumed at step {self.training.step}")
+
+    def watch_time(self) -> None:
+        """Say where it goes: from here on, every part of the run is timed."""
+        self.profile = profile = Profile(device=self.training.device)
+        profile.watch_training(self.training, self.data)
+        if self.health is not None:
+            profile.watch(self.health, "wants_gradients", "collect", "look", part="health")
+        profile.watch(self, "evaluate", part="evaluation")
+        profile.watch(self, "log", "looked", "heartbeat", part="history")
+        profile.watch(self, "save_checkpoint", part="checkpoints")
 
     # --- the run -------------------------------------------------------------------------------------
     def finish(self) -> RunResult:
@@ -181,7 +229,10 @@ class CellRun:
                 logger.close()
         frames = [self.grid_path(s["step"]) for s in self.folder.snapshots()]
         save_animation([frame for frame in dict.fromkeys(frames) if frame.exists()], self.folder.animation)
-        return self.result()
+        result = self.result()
+        if result.profile:
+            print("\n".join(table(result.profile)))
+        return result
 
     def evaluate(self, point: Evaluation) -> None:
         """One pause of the loop: the grid of fixed latents, the generator for later re-scoring, and all metrics."""
@@ -273,6 +324,7 @@ class CellRun:
             seconds=round(self.training.seconds, 3),
             evaluation_seconds=round(sum(s["evaluation_seconds"] for s in self.folder.snapshots()), 3),
             peak_memory_mib=round(devices.peak_memory_mib(self.training.device), 1),
+            profile=add_up([self.profile.measured()]) if self.profile is not None else {},
             health=self.health.summary() if self.health is not None else {},
             protocol=self.panel.protocol | {"sampler": self.sampler()},
             evaluation=self.evaluation,
@@ -316,6 +368,7 @@ class CellRun:
             logger.history(record)
 
     def heartbeat(self, training: Training) -> None:
+        self.check_itself()
         self.stop.check()
         self.sign_of_life("training")
 
@@ -342,7 +395,15 @@ class CellRun:
             }
         )
 
+    def check_itself(self) -> None:
+        """Once the run is where its first pass ended; before any checkpoint of that step, so that it is not missed."""
+        said = compared(self.origin.self_check, self.training)
+        if said != self.origin.self_check:
+            self.origin = replace(self.origin, self_check=said)
+            self.folder.write_provenance(self.origin)
+
     def checkpoint(self, after_evaluation: bool) -> None:
+        self.check_itself()
         if self.cadence.due(after_evaluation):
             self.save_checkpoint()
 
@@ -350,5 +411,7 @@ class CellRun:
         started = time.monotonic()
         state = save(self.training, self.progress, self.health)
         more = {"snapshots": len(self.folder.snapshots()), "evaluation": self.evaluation}
+        if self.profile is not None:
+            more["profile"] = self.profile.measured()
         self.folder.save_checkpoint(self.training.step, state | more)
         self.cadence.saved(started)

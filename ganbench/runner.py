@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib import metadata
 from types import FrameType
 from typing import NoReturn, cast
 
@@ -24,11 +25,13 @@ from ganbench.lease import Leases
 from ganbench.prepare import Prepared, group_of, prepare
 from ganbench.provenance import evaluation_key, protocol_digest
 from ganbench.remaining import TO_RUN, Planned, Request, plan_suite
+from ganbench.report.environments import continuing
 from ganbench.report.looks import Looks, declare, level_key, second_look
 from ganbench.report.pipeline import summary_of
 from ganbench.running import REQUEUE, Outcome, Run, View, handling
 from ganbench.store import Store, SuiteFolder
 from ganbench.suite import dump
+from ganbench.version import __version__
 
 __all__ = ["TO_RUN", "Outcome", "Planned", "Request", "View", "plan_suite", "run_suite"]
 
@@ -106,6 +109,8 @@ def carry_out(
     executor = cast(Executor, registry.make("executor", request.executor))
     threads = max(one.cell.config.training.threads for one in planned)
     workers = executor.start(suite.options, request.jobs, threads, view.say)
+    if line := other_versions(planned):
+        view.say(f"{suite.folder}: {line}")
     view.begin(suite, planned, workers.describe())
     run = Run(
         suite=suite,
@@ -124,6 +129,15 @@ def carry_out(
     finally:
         view.finish()
     return run
+
+
+def other_versions(planned: Sequence[Planned]) -> str:
+    """That what there is of a suite was run under other versions than what remains will be."""
+    if not any(one.state in TO_RUN for one in planned):
+        return ""
+    here = {"torch": metadata.version("torch"), "ganbench": __version__}
+    origins = [one.folder.read_provenance() for one in planned]
+    return continuing([origin for origin in origins if origin is not None], here)
 
 
 @registry.reading_once()

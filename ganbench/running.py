@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from ganbench import lease
 from ganbench.api.cell import Cell, Suite
+from ganbench.api.config import RunOptions
 from ganbench.api.executor import Exit, Job, Workers
 from ganbench.blame import last_place
 from ganbench.cell_folder import CellFolder
@@ -35,6 +36,7 @@ PROGRESS_SECONDS = 0.01  # for each running cell, between two looks at all of th
 NOT_SCORED = 73  # exit code of a finished cell that could not be scored again
 DISK = 74  # exit code of a cell that could not write
 REQUEUE = 75  # exit code of a cell, and of the runner, that saved and stopped
+CROWDED = 76  # exit code of a cell that lacked memory on a GPU that it may have shared
 INTERRUPTED = 130
 
 
@@ -145,13 +147,19 @@ class Run:
         same = planned.folder.result_version() == self.versions.get(planned.cell.id)
         return state_of(planned.cell, planned.folder, self.request if same else Request(), self.prepared)
 
+    def options_of(self, cell: Cell) -> RunOptions:
+        """One cell of each level checks whether it is deterministic: that of its first seed."""
+        first = min(self.suite.baseline_seeds if cell.is_baseline else self.suite.seeds)
+        options = self.suite.options
+        return options if cell.seed == first else replace(options, self_check=False)
+
     def submit(self, planned: Planned) -> None:
         """Hand one cell to the executor."""
         held = self.leases.held[planned.folder.path]
         folder = replace(planned.folder, lease=held)
         if planned.state == "pending" and planned.result is not None:
             folder.forget()  # --retry
-        folder.write_config(planned.cell, self.suite.options, self.store.cache)
+        folder.write_config(planned.cell, self.options_of(planned.cell), self.store.cache)
         attempt = {"event": "start", "state": planned.state, "runner": self.leases.name, "at": round(time.time(), 1)}
         folder.append_attempt(attempt)
         self.damaged[planned.cell.id] = folder.damaged()
@@ -281,7 +289,8 @@ def death(ended: Exit, folder: CellFolder) -> tuple[str, str, int]:
     if ended.reason:
         return ended.reason + last_place(folder.log_tail(400)), "hang", HANGS
     if ended.out_of_memory:
-        return f"out of memory: the system killed the process at {ended.peak_memory_mib:.0f} MiB", "memory", SHORTAGES
+        killed = f"the system killed the process at {ended.peak_memory_mib:.0f} MiB"
+        return f"out of memory: {'it may share its GPU' if ended.code == CROWDED else killed}", "memory", SHORTAGES
     if ended.code >= 0:
         return f"the process ended with code {ended.code}", "end", ATTEMPTS
     try:

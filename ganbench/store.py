@@ -90,6 +90,13 @@ class SuiteFolder:
         except FileNotFoundError:
             return []
 
+    def cell_names(self) -> set[str]:
+        """Of all that lies among the cells, with one look."""
+        try:
+            return set(os.listdir(self.path / "cells"))  # noqa: PTH208 - names, no paths
+        except OSError:
+            return set()
+
     def write_plan(self, suite_yaml: str, plan: Mapping[str, Json]) -> None:
         """The suite as run, resolved, and what reports need to know of it without importing a plugin."""
         make_folder(self.path / "cells")
@@ -148,8 +155,9 @@ class Store:
 
 
 def table(folder: SuiteFolder) -> pd.DataFrame:
-    """One row per planned cell and seed: suite, cell, axis, level, levels, seed, status, reason, seconds, images_seen,
-    then one column per metric. Cells without a result have the status `pending`."""
+    """One row per planned cell and seed: suite, cell, axis, level, levels, seed, status, reason, seconds,
+    evaluation_seconds, peak_memory_mib, images_seen, then one column per metric. Cells without a result have the status
+    `pending`."""
     import pandas as pd
 
     found = folder.read_plan()
@@ -169,9 +177,12 @@ def table(folder: SuiteFolder) -> pd.DataFrame:
             "status": result.status if result else "skipped" if planned.get("conflict") else "pending",
             "reason": result.reason if result else planned.get("conflict") or "",
             "seconds": result.seconds if result else None,
+            "evaluation_seconds": result.evaluation_seconds if result else None,
+            "peak_memory_mib": result.peak_memory_mib if result else None,
             "images_seen": result.images_seen if result else None,
         }
         rows.append(row | (dict(result.metrics) if result else {}))
-    columns = ["suite", "cell", "axis", "level", "levels", "seed", "status", "reason", "seconds", "images_seen"]
+    about = ["suite", "cell", "axis", "level", "levels", "seed", "status", "reason"]
+    columns = [*about, "seconds", "evaluation_seconds", "peak_memory_mib", "images_seen"]
     metrics = sorted({name for row in rows for name in row} - set(columns))
     return pd.DataFrame(rows, columns=[*columns, *metrics])

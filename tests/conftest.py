@@ -30,10 +30,19 @@ options: {device: cpu, log_every: 3, checkpoint_seconds: 1.0e-3}
 """
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What came of trying plugins is kept in a folder of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="module")
 def tiny_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The plugins of tiny_plugins.py are installed, here and in processes that are started from here."""
     path = tiny_plugins.announce(tmp_path_factory.mktemp("tiny"))
+    path = os.pathsep.join(filter(None, [path, os.environ.get("PYTHONPATH")]))  # which tests of tests set
     caches = (registry._scan, registry.plugin_class)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "path", [*path.split(os.pathsep), *sys.path])

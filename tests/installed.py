@@ -32,6 +32,7 @@ def forget() -> None:
     registry.plugin_class.cache_clear()
     registry._refused.clear()
     probe._tried.clear()
+    probe._untried.clear()
     probe._deadly.clear()
 
 

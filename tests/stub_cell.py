@@ -39,6 +39,7 @@ def main(folder: Path) -> int:
             print("no space left")
             return 74
         case "hang":
+            (folder / "hangs").touch()
             time.sleep(600)
         case "slow" | "stubborn":
             signal.signal(signal.SIGTERM, signal.SIG_IGN if behaviour == "stubborn" else lambda *_: sys.exit(75))
@@ -46,9 +47,11 @@ def main(folder: Path) -> int:
                 progress.write_text(json.dumps({"step": tick}))
                 time.sleep(0.1)
         case "late":  # finishes while it is asked to stop
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            (folder / "ready").touch()
-            time.sleep(1.0)
+            asked: list[int] = []
+            signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
+            progress.write_text(json.dumps({"step": 1}))
+            while not asked:
+                time.sleep(0.02)
     status = "failed" if behaviour == "failed" else "done"
     sizes = {"half": (0.5, 0.01), "vague": (1.0, 0.3)}  # of the score, and its spread between seeds
     mean, spread = sizes.get(behaviour.split()[0], (1.0, 0.01))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,10 +13,11 @@ import pytest
 from installed import forget, on_path, write_distribution
 from typer.testing import CliRunner
 
-from ganbench import doctor, probe, registry
+from ganbench import doctor, isolated, probe, registry
 from ganbench.cli import app
 from ganbench.commands.plugins import plugin_rows
 from ganbench.errors import ConfigError, PluginLoadError
+from ganbench.isolated import Died, records
 from ganbench.report.pipeline import default_formats
 from ganbench.suite import load
 
@@ -70,7 +72,7 @@ def test_each_is_told_with_its_reason_and_its_distribution(broken: dict[str, str
 
 def test_list_plugins_and_doctor_show_them_and_import_none(broken: dict[str, str | None]) -> None:
     listed = CliRunner().invoke(app, ["list", "tricks", "--json"])
-    rows = {row["name"]: row["problem"] for row in json.loads(listed.stdout)["trick"]}
+    rows = {row["name"]: row["problem"] for row in json.loads(listed.stdout)["trick"]}  # as they were found
     assert listed.exit_code == 0 and rows == rows | broken and rows["top_k"] is None
     shown = CliRunner().invoke(app, ["list", "tricks"]).stdout
     assert "exits" in shown and "broken: trick 'exits'" in shown
@@ -144,3 +146,19 @@ def test_a_broken_report_format_keeps_no_other_from_being_written(bad_report: No
     assert {"md", "csv"} <= set(found) and "bad" not in found
     (line,) = said
     assert "not written: report 'bad'" in line and "ValueError: no" in line
+
+
+def test_time_in_which_a_program_has_no_core_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "slowly.py").write_text("import time; time.sleep(0.6); print('{\"done\": true}')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(Died, match=r"shows no progress for 0\.2 s"):
+        list(records("slowly", [], first=0.2, seconds=0.2))
+    monkeypatch.setattr(isolated, "waiting", lambda pid: time.monotonic())  # it never has one
+    assert list(records("slowly", [], first=0.2, seconds=0.2)) == []
+
+
+def test_who_writes_into_the_pipe_has_died(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "babbles.py").write_text("print('hello')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(Died, match="nothing but ganbench may write"):
+        list(records("babbles", [], first=60, seconds=60))

@@ -151,6 +151,12 @@ def test_a_name_that_no_suite_could_write_is_a_problem(install: Callable[..., No
         registry.plugin_class("trick", "a.b")
 
 
+def test_a_value_that_names_no_class_is_a_problem(install: Callable[..., None]) -> None:
+    install("fake", {"good": "not a module at all!!"}, {})
+    with pytest.raises(PluginLoadError, match="'not a module at all!!', which fake announces, is no `module:Class`"):
+        registry.plugin_class("trick", "good")
+
+
 def test_options_are_checked_strictly_and_have_defaults(good: None) -> None:
     plugin = registry.make("trick", one(strength=2, sizes=[4]))
     assert registry.options(plugin) == {"strength": 2.0, "mode": "a", "sizes": [4], "count": 3}

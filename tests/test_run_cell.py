@@ -400,7 +400,7 @@ def kill_until_done(folder: CellFolder, kills: int, rng: random.Random, longest:
         process_.wait()
         if folder.load_result() is not None:
             break
-    assert start(folder).wait(60) == 0, folder.log_tail()
+    assert start(folder).wait(300) == 0, folder.log_tail()
     return hits
 
 
@@ -414,7 +414,7 @@ def test_stopped_and_killed_twice_and_resumed_it_ends_the_same(begin: Begin) -> 
     while running.poll() is None and not (folder.path / "progress.json").exists():
         time.sleep(0.02)
     running.send_signal(signal.SIGTERM)
-    assert running.wait(30) == 75, folder.log_tail()
+    assert running.wait(300) == 75, folder.log_tail()
     assert folder.has_checkpoint() and folder.log_tail()[-1] == "stopped by SIGTERM"
     assert kill_until_done(folder, 2, random.Random(0), 0.3) == 2
     assert left(folder) == wanted
@@ -434,7 +434,7 @@ def test_killed_at_ten_random_moments_it_ends_the_same(begin: Begin) -> None:
 def test_a_cell_whose_runner_is_gone_before_it_starts_ends_at_once(begin: Begin, monkeypatch: Any) -> None:
     folder = begin("orphan")
     monkeypatch.setenv("GANBENCH_RUNNER", "1")
-    assert start(folder).wait(30) == 75
+    assert start(folder).wait(300) == 75
     assert folder.load_result() is None and folder.history() == []
 
 

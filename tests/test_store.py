@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from ganbench import cell_folder
+from ganbench import weights
 from ganbench.api.cell import Cell, Provenance, RunResult
 from ganbench.api.config import EvaluationConfig, RunConfig, RunOptions
 from ganbench.errors import StoreError
@@ -91,7 +91,7 @@ def test_a_disk_that_stays_full_does_not_cost_the_last_good_checkpoint(
     folder: CellFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder.save_checkpoint(1, state(1))
-    write = cell_folder.write_atomic
+    write = weights.write_atomic
 
     def full(path: Path, content: bytes, **how: Any) -> None:
         if path.suffix == ".pt":
@@ -101,7 +101,7 @@ def test_a_disk_that_stays_full_does_not_cost_the_last_good_checkpoint(
     for step in range(2, 12):  # each a process of its own: it resumes, trains and cannot save
         assert loaded(CellFolder(folder.path)) == 1
         with monkeypatch.context() as patch:
-            patch.setattr(cell_folder, "write_atomic", full)
+            patch.setattr(weights, "write_atomic", full)
             with pytest.raises(StoreError):
                 folder.save_checkpoint(step, state(step))
     assert loaded(folder) == 1

@@ -80,6 +80,7 @@ class RunResult:
     seconds: float = 0.0  # of training
     evaluation_seconds: float = 0.0
     peak_memory_mib: float = 0.0
+    profile: dict[str, float] = field(default_factory=dict)  # part -> seconds, where `profile_cell` asks for it
     health: dict[str, Json] = field(default_factory=dict)
     protocol: dict[str, Json] = field(default_factory=dict)  # how it was measured; compared before rows are mixed
     notes: dict[str, Json] = field(default_factory=dict)  # floors and ceilings
@@ -100,7 +101,12 @@ class Provenance:
     device: str
     git_commit: str | None = None
     started: str = ""  # ISO 8601, UTC
+    settings: dict[str, bool | int] = field(default_factory=dict)  # of the kernels: TF32, determinism, threads
+    left_out: dict[str, str] = field(default_factory=dict)  # compile, cuda_graphs -> why a run does without
     options: RunOptions = RunOptions()
+    # Versions under which earlier parts of the training ran, of a cell that was continued: {"torch": ..., ...} each.
+    continued: tuple[dict[str, str], ...] = ()
+    self_check: dict[str, Json] = field(default_factory=dict)  # first steps run twice: {"steps": 6, ..., "equal": true}
 
 
 __all__ = [

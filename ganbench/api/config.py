@@ -131,6 +131,8 @@ class TrainingConfig(Config):
     g_updates: int = 1  # optimiser steps of G per step
     precision: Precision = "fp32"  # bf16: autocast of the networks; losses and penalties stay fp32
     threads: int = 1  # on the CPU; part of the suite, since 1 and 2 threads give different bits
+    compile: bool = False  # networks through torch.compile; left out, with a reason, where that cannot be
+    cuda_graphs: bool = False  # and replayed as CUDA graphs: compiles, too; left out in the same way
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,6 +210,8 @@ class RunOptions(Config):
     keep_generators: bool = True  # of every evaluation: allows re-scoring without retraining
     hang_seconds: float = 600.0  # a cell that reports no progress for so long is stopped and counts as failed
     deterministic: bool = True  # deterministic kernels where there are any
+    self_check: bool = True  # the first steps of each level's first seed run twice: does this machine repeat itself?
+    profile_cell: bool = False  # say where the time of a cell goes: data, D, G, tricks, health, evaluation, ...
     health: bool = True  # look at the run every 5 % of training and warn; changes nothing of what is trained
     loggers: tuple[PluginSpec, ...] = (PluginSpec(name="console"),)
     resources: Resources = Resources()  # of a cell on a cluster; a suite says them at its root

@@ -254,4 +254,7 @@ def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
 
 
 def _to(like: Tensor | None, values: Tensor) -> Tensor:
-    return values if like is None else values.to(like.device, non_blocking=True)
+    if like is None:
+        return values
+    pinned = values.pin_memory() if like.is_cuda else values  # else the host would wait for the copy
+    return pinned.to(like.device, non_blocking=True)

@@ -37,6 +37,7 @@ class Choice:
     retry: Sequence[str] = ()
     fail_fast: bool = False
     max_hours: float | None = None
+    profile_cell: bool = False
 
 
 def load_suites(choice: Choice) -> list[Suite]:
@@ -59,6 +60,8 @@ def load_suites(choice: Choice) -> list[Suite]:
             continue
         if choice.device is not None:
             suite = replace(suite, options=replace(suite.options, device=choice.device))
+        if choice.profile_cell:
+            suite = replace(suite, options=replace(suite.options, profile_cell=True))
         if suite.folder in [other.folder for other in loaded]:
             mistakes.append(f"{path}: another suite is called {suite.folder} too, and they would share a folder")
         loaded.append(suite)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import tempfile
@@ -20,7 +21,8 @@ from ganbench.isolated import Died, records
 from ganbench.registry import Entry
 
 READY = 300.0  # seconds that python may take to start and to import torch
-SECONDS = 300.0  # that one check may take
+SECONDS = 120.0  # that one step of a check may take
+LONGEST = 1000  # characters of a target: file systems refuse to look at much longer ones
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,19 +122,20 @@ def check_one(
     add("name", "ok")
     entry = asdict(target.entry) | {"problem": None}
     request = {"entry": entry, "path": target.path, "limits": limits, "only": only}
-    current = "import"
+    current, step = "import", ""
     with tempfile.TemporaryDirectory(prefix="ganbench-check-") as folder:
         told = records(
             "ganbench.testing.program", [json.dumps(request)], first=READY, seconds=seconds, folder=Path(folder)
         )
         try:
             for record in told:
-                current = record.get("starting", current)
+                current, step = record.get("starting", current), record.get("step", "")
                 if "outcome" in record:
                     outcome = record["outcome"]
                     add(outcome["check"], outcome["state"], outcome["message"], outcome["seconds"])
         except Died as death:
-            add(current, "failed", f"the process of the plugin {death}: it must neither end, crash nor hang")
+            when = f" in {step}" if step else ""
+            add(current, "failed", f"the process of the plugin {death}{when}: it must neither end, crash nor hang")
     return report
 
 
@@ -152,6 +155,8 @@ def name_problem(entry: Entry) -> str:
 def find(word: str) -> list[Target]:
     """`top_k`, `trick:top_k`, the name of a distribution, the folder of a package, or a file with plugins in it."""
     path = Path(word)
+    if len(word) > LONGEST:
+        raise ConfigError(f"{word[:40]}...: no plugin, package or path has a name of {len(word)} characters")
     if path.is_dir() and ((path / "pyproject.toml").is_file() or not installed(word)):
         return of_folder(path)
     if path.suffix == ".py" and path.is_file():
@@ -192,18 +197,22 @@ def of_folder(folder: Path) -> list[Target]:
     if not file.is_file():
         raise ConfigError(f"{folder}: has no pyproject.toml, so it is no package")
     try:
-        project = tomllib.loads(file.read_text("utf-8")).get("project", {})
-    except tomllib.TOMLDecodeError as error:
+        told = tomllib.loads(file.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: {error}") from error
-    groups = project.get("entry-points", {})
+    project = table(told.get("project", {}), "project", file)
+    groups = {
+        group: table(points, f'project.entry-points."{group}"', file)
+        for group, points in table(project.get("entry-points", {}), "project.entry-points", file).items()
+    }
     unknown = [group for group in groups if group.startswith("ganbench.") and group not in map(registry.group, KINDS)]
     if unknown:
         raise ConfigError(f"{file}: there is no kind of plugin for {unknown[0]!r}.{meant(unknown[0], groups_known())}")
     path = tuple(str(place.resolve()) for place in (folder / "src", folder) if place.is_dir())
+    home, version = str(project.get("name", folder.name)), str(project.get("version", "?"))
     found = [
-        Entry(kind=kind, name=name, value=value, distribution=project.get("name", folder.name), version=str(version))
+        Entry(kind=kind, name=name, value=str(value), distribution=home, version=version)
         for kind in KINDS
-        for version in [project.get("version", "?")]
         for name, value in groups.get(registry.group(kind), {}).items()
     ]
     if not found:
@@ -211,6 +220,12 @@ def of_folder(folder: Path) -> list[Target]:
             f'{file}: announces no plugins of ganbench: it has no [project.entry-points."ganbench.tricks"]'
         )
     return [Target(entry=entry, path=path) for entry in found]
+
+
+def table(value: object, name: str, file: Path) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ConfigError(f"{file}: [{name}] must be a table")
+    return value
 
 
 def groups_known() -> list[str]:
@@ -221,10 +236,15 @@ def of_file(file: Path) -> list[Target]:
     """All classes in a file that have a base class named like a kind: `class Mirror(Trick)`."""
     import ast
 
+    if not file.stem.isidentifier():
+        tame = re.sub(r"\W+", "_", file.stem)
+        raise ConfigError(f"{file}: python imports no module of that name: call it {tame}.py, for example")
     try:
         tree = ast.parse(file.read_bytes())
     except SyntaxError as error:
         raise ConfigError(f"{file}:{error.lineno}: {error.msg}") from error
+    except ValueError as error:
+        raise ConfigError(f"{file}: {error}") from error
     kinds = {kind.capitalize(): kind for kind in KINDS}
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     found = []
@@ -237,4 +257,7 @@ def of_file(file: Path) -> list[Target]:
             found.append(Target(entry=entry, path=(str(file.parent.resolve()),)))
     if not found:
         raise ConfigError(f"{file}: has no class with a base class of ganbench ({', '.join(kinds)})")
+    other = importlib.util.find_spec(file.stem) if file.stem != "__main__" else None
+    if other is not None and Path(other.origin or "").resolve() != file.resolve():
+        raise ConfigError(f"{file}: there is a module {file.stem} already ({other.origin}): call yours otherwise")
     return found

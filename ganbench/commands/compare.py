@@ -16,7 +16,8 @@ from ganbench.commands.arguments import find_suites
 from ganbench.commands.screen import columns, document, safe
 from ganbench.errors import ConfigError, NothingMatched, did_you_mean
 from ganbench.report.effects import comparable, outcomes, rule
-from ganbench.report.pipeline import summary_of
+from ganbench.report.environments import environment, mixed
+from ganbench.report.pipeline import origins, summary_of
 from ganbench.report.protocol import flat
 from ganbench.report.words import change_text
 from ganbench.store import CellFolder, Store, SuiteFolder
@@ -58,6 +59,7 @@ class Comparison:
     differences: dict[str, tuple[Json, Json]]  # path -> its value in a and in b
     metrics: list[Compared]
     seeds: list[dict[str, Json]]  # per seed: the score on the primary metric
+    warnings: list[str]  # that their cells were run under several versions, or on several devices
 
 
 def compare_levels(folder: SuiteFolder, summary: Summary, word_a: str, word_b: str) -> Comparison:
@@ -73,7 +75,15 @@ def compare_levels(folder: SuiteFolder, summary: Summary, word_a: str, word_b: s
         differences=differences(folder, rows[a], rows[b]),
         metrics=[compared(summary, key, rows[a], rows[b], a, b) for key in summary.keys],
         seeds=by_seed(rows[a], rows[b], summary.suite.primary_metric),
+        warnings=other_versions(folder, rows[a], rows[b]),
     )
+
+
+def other_versions(
+    folder: SuiteFolder, rows_a: Sequence[Mapping[str, Any]], rows_b: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    found = [[environment(origin) for origin in origins(folder, rows).values()] for rows in (rows_a, rows_b)]
+    return mixed([*found[0], *found[1]])
 
 
 def name_of(level: Level) -> str:
@@ -182,6 +192,8 @@ def compare(store: Store, suite: str, level_a: str, level_b: str, as_json: bool)
         print(safe(metric_line(one, keys[one.metric])))
     table = [("seed", found.a, found.b), *((str(r["seed"]), show(r["a"]), show(r["b"])) for r in found.seeds)]
     print("\n".join(columns(table, indent="  ")))
+    for warning in found.warnings:
+        print(safe(f"warning: {warning}"))
     return 0
 
 

@@ -29,16 +29,34 @@ class Commands(TyperGroup):
 
             note(str(error))
             raise typer.Exit(NOTHING_MATCHED if isinstance(error, NothingMatched) else USER_MISTAKE) from error
-        except OSError as error:  # a path too long, a folder that may not be read
+        except (Exception, SystemExit) as error:
+            sentence = broken_plugin(error) or unusable_file(error)
+            if sentence is None:
+                raise
             from ganbench.commands.screen import note
 
-            if error.filename is None or error.errno == errno.EPIPE:
-                raise
-            note(f"{os.fsdecode(error.filename)[:200]}: {error.strerror}")
+            note(sentence)
             raise typer.Exit(USER_MISTAKE) from error
         except KeyboardInterrupt:
             print("interrupted; the same command goes on", file=sys.stderr)
             raise typer.Exit(INTERRUPTED) from None
+
+
+def broken_plugin(error: BaseException) -> str | None:
+    """Of what a plugin raised. Nothing is imported to find out that none was at work."""
+    from_typer = type(error).__module__.partition(".")[0] in ("typer", "click")  # such as the end of a command
+    if from_typer or "ganbench.registry" not in sys.modules:
+        return None
+    from ganbench.accuse import plugin_failure
+
+    return plugin_failure(error)
+
+
+def unusable_file(error: BaseException) -> str | None:
+    """Of a path that is too long, a folder that may not be read, and the like."""
+    if not isinstance(error, OSError) or error.filename is None or error.errno == errno.EPIPE:
+        return None
+    return f"{os.fsdecode(error.filename)[:200]}: {error.strerror}"
 
 
 def with_retry_word(arguments: list[str]) -> list[str]:

@@ -1,12 +1,13 @@
-"""What `ganbench status` knows of finished cells of a large suite, so that it need not read them all again.
+"""What `ganbench status` knows of finished cells of a large suite, so that neither it nor `plan` reads them all again.
 
 A cache, and never the truth: a record counts while the files it was made of are the same (inode, size and time) and the
-plugins are what they were. It lies in the cache folder; deleting it costs one slower look.
+plugins are what they were. It lies in the cache folder, with a digest of its own; deleting it costs one slower look.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,15 +15,16 @@ from pathlib import Path
 from typing import Any, cast
 
 from ganbench import registry
+from ganbench.api.cell import RunResult
+from ganbench.cell_folder import JUDGED_BY
 from ganbench.errors import GanbenchError
 from ganbench.files import SCHEMA, make_folder, write_atomic
+from ganbench.signatures import Signature, signatures
 from ganbench.store import CellFolder, Store, SuiteFolder
 from ganbench.version import __version__
 
 WORTH = 500  # cells, from which on it is kept
-READ = ("result.json", "config.json", "provenance.json")  # what a record is made of
-
-Signature = list[list[int] | None]
+LAYOUT = 2  # of the index
 
 
 @dataclass(kw_only=True)
@@ -37,9 +39,12 @@ class Index:
     @classmethod
     def load(cls, folder: SuiteFolder) -> Index:
         """Empty when there is none, or it does not hold any more."""
-        path = Store(folder.path.parent).cache / "index" / f"{folder.path.name}.json"
+        path = Store(folder.path.parent).cache / "index" / f"{folder.path.name}.index"
         try:
-            value = json.loads(path.read_bytes())
+            digest, _, content = path.read_bytes().partition(b"\n")
+            if hashlib.sha256(content).hexdigest().encode() != digest:
+                return cls(path=path)
+            value = json.loads(content)
             plugins, cells = dict(value["plugins"]), dict(value["cells"])
             held = value["made_by"] == made_by() and all(digest_of(name) == now for name, now in plugins.items())
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -49,16 +54,32 @@ class Index:
     def find(self, cell: CellFolder, planned: Mapping[str, Any]) -> dict[str, Any] | None:
         """The record of a finished cell."""
         known = self.cells.get(cell.id)
-        if not isinstance(known, dict) or known.get("planned") != planned or known.get("files") != signature(cell):
+        if not isinstance(known, dict) or known.get("planned") != planned or known.get("files") != files_of(cell):
             return None
         return cast("dict[str, Any]", known["record"])
 
-    def add(self, cell: CellFolder, planned: Mapping[str, Any], record: dict[str, Any], files: Signature) -> None:
-        """files: as they were before the record was made of them."""
-        origin = cell.read_provenance()
-        for name in origin.plugins if origin else ():
-            self.plugins.setdefault(name, digest_of(name))
-        self.cells[cell.id] = {"planned": planned, "files": files, "record": record}
+    def result(self, cell: CellFolder) -> RunResult | None:
+        """As much of the result of a finished cell as a plan needs; None where it is to be looked at."""
+        known = self.cells.get(cell.id)
+        if not isinstance(known, dict) or known["record"]["state"] == "stale" or known["files"] != files_of(cell):
+            return None
+        record = known["record"]
+        said = {name: record[name] for name in ("reason", "metrics")}
+        return RunResult(status=record["state"], **said, **known["work"])
+
+    def add(
+        self,
+        cell: CellFolder,
+        planned: Mapping[str, Any],
+        record: dict[str, Any],
+        result: RunResult,
+        files: list[Signature],
+        depends: set[str],
+    ) -> None:
+        """files: as they were before the record was made of them; depends: on these plugins."""
+        self.plugins |= {name: digest_of(name) for name in depends - self.plugins.keys()}
+        work = {name: getattr(result, name) for name in ("updates", "seconds", "evaluation_seconds")}
+        self.cells[cell.id] = {"planned": planned, "files": files, "record": record, "work": work}
         self.changed = True
 
     def save(self) -> None:
@@ -68,11 +89,12 @@ class Index:
         value = {"schema": SCHEMA, "made_by": made_by(), "plugins": self.plugins, "cells": self.cells}
         with contextlib.suppress(GanbenchError, ValueError):
             make_folder(self.path.parent)
-            write_atomic(self.path, json.dumps(value, allow_nan=False).encode())
+            content = json.dumps(value, allow_nan=False).encode()
+            write_atomic(self.path, hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
 
 
 def made_by() -> str:
-    return f"{SCHEMA} {__version__}"
+    return f"{SCHEMA} {__version__} {LAYOUT}"
 
 
 def digest_of(plugin: str) -> str:
@@ -82,13 +104,6 @@ def digest_of(plugin: str) -> str:
     return "" if found is None else registry.source_digest(found)
 
 
-def signature(cell: CellFolder) -> Signature:
-    found: Signature = []
-    for name in READ:
-        try:
-            stat = (cell.path / name).stat()
-        except OSError:
-            found.append(None)
-            continue
-        found.append([stat.st_ino, stat.st_size, stat.st_mtime_ns])
-    return found
+def files_of(cell: CellFolder) -> list[Signature]:
+    """Of what a record is made of."""
+    return signatures(cell.path, JUDGED_BY)

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ganbench import registry
+from ganbench.api.cell import RunResult
 from ganbench.commands.arguments import find_cells, find_suites
-from ganbench.commands.index import Index, signature
+from ganbench.commands.index import Index, files_of
 from ganbench.commands.screen import columns, counted, document, duration, note, safe
 from ganbench.errors import NothingMatched
 from ganbench.lease import number_of, owner, this_machine
@@ -41,21 +42,22 @@ def indexed_status(folder: CellFolder, planned: dict[str, Any], index: Index) ->
     """`cell_status`, from the index where a finished cell has not changed since."""
     if (known := index.find(folder, planned)) is not None:
         return known
-    files = signature(folder)
-    record = cell_status(folder, planned)
-    if "metrics" in record:
-        index.add(folder, planned, record, files)
+    files, result, depends = files_of(folder), folder.load_result(), set[str]()
+    record = cell_status(folder, planned, result, depends)
+    if "metrics" in record and result is not None:
+        index.add(folder, planned, record, result, files, depends)
     return record
 
 
-def cell_status(folder: CellFolder, planned: dict[str, Any]) -> dict[str, Any]:
+def cell_status(
+    folder: CellFolder, planned: dict[str, Any], result: RunResult | None, depends: set[str]
+) -> dict[str, Any]:
     """What one cell is at. States are those of results, and running, interrupted, pending, stale."""
     said = {"cell": planned["id"], "levels": planned["levels"], "seed": planned["seed"]}
-    result = folder.load_result()
     if planned.get("conflict"):
         return said | {"state": "skipped", "reason": planned["conflict"]}
     if result is not None:
-        if reason := stale(folder, planned, result):
+        if reason := stale(folder, planned, result, depends):
             return said | {"state": "stale", "reason": reason}
         seconds = round(result.seconds + result.evaluation_seconds, 1)
         return said | {

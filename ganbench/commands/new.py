@@ -20,7 +20,6 @@ from ganbench.version import __version__
 # What a suite says to use a plugin of each kind, beside the base of templates/suite.yaml: its lines of `base` and the
 # rest of the file. Report formats and executors are named on the command line.
 IN_BASE: dict[Kind, str] = {"dataset": "  dataset: {NAME: {size: 16}}\n"}
-EVALUATION: dict[Kind, str] = {"extractor": "NAME"}
 AXES: dict[Kind, str] = {
     "architecture": "  NAME: {on: {architecture: NAME}}\n",
     "loss": "  NAME: {on: {loss: NAME}}\n",
@@ -28,10 +27,6 @@ AXES: dict[Kind, str] = {
     "procedure": "  NAME: {on: {procedure: NAME}}\n",
 }
 OTHERWISE = "  learning_rate: {halved: {generator.optimizer.lr: 1e-4}}\n"
-COMMANDS: dict[Kind, str] = {
-    "report": "ganbench report --format NAME",
-    "executor": "ganbench run suite.yaml --profile smoke --executor NAME",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,12 +148,18 @@ def suite(name: str, made: Sequence[Made]) -> str:
 
 def commands(folder: Path, package: str, made: Sequence[Made]) -> list[str]:
     """What to do next."""
+    with_it = "".join(f" --executor {name}" for name in named(made, "executor"))
     return [
         f"cd {folder}",
         "pip install -e '.[test]'",
         f"ganbench check {package.replace('_', '-')}",
         "pytest",
-        "ganbench run suite.yaml --profile smoke",
+        f"ganbench run suite.yaml --profile smoke{with_it}",
         "ganbench report",
-        *(COMMANDS[one.kind].replace("NAME", one.name) for one in made if one.kind in COMMANDS),
+        *(f"ganbench report --format {name}" for name in named(made, "report")),
     ]
+
+
+def named(made: Sequence[Made], kind: Kind) -> list[str]:
+    """The names of the plugins of a kind."""
+    return [one.name for one in made if one.kind == kind]

@@ -26,6 +26,9 @@ ExecutorName = Annotated[str, typer.Option("--executor", help="The executor plug
 ExecutorOption = Annotated[
     list[str] | None, typer.Option(metavar="NAME=VALUE", help="An option of it, as in partition=gpu; repeatable.")
 ]
+CellsPerGpu = Annotated[
+    str | None, typer.Option(metavar="N|auto", help="Cells at once on each GPU; auto: as many as its memory holds.")
+]
 Retry = Annotated[
     list[str] | None,
     typer.Option(metavar="[failed|stale]", help="Run failed cells again, or those whose plugins or data have changed."),
@@ -40,3 +43,8 @@ DatasetOption = Annotated[
 ComputeDevice = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
 RanSuite = Annotated[str, typer.Argument(metavar="SUITE", help="A suite that was run: file, name, or folder.")]
 DEFAULT_RESULTS = Path("results")
+
+
+def executor_options(named: list[str] | None, cells_per_gpu: str | None) -> list[str]:
+    """With those that have a name of their own on the command line."""
+    return [*(named or ()), *([f"cells_per_gpu={cells_per_gpu}"] if cells_per_gpu else ())]

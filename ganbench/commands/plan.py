@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ganbench import registry
 from ganbench.api.cell import Suite
 from ganbench.commands.arguments import Choice, load_suites, request_of
+from ganbench.commands.index import Index
 from ganbench.commands.screen import columns, console, counted, document, duration, safe
 from ganbench.estimate import Estimate, Smallest, estimate, key_of, smallest
 from ganbench.store import Store
@@ -42,11 +43,12 @@ def make_plans(choice: Choice, store: Store) -> list[Plan]:
     return [plan_of(suite, store, request) for suite in load_suites(choice)]
 
 
+@registry.reading_once()
 def plan_of(suite: Suite, store: Store, request: Request) -> Plan:
     """Writes nothing, and works without the data."""
     from ganbench.runner import TO_RUN, plan_suite
 
-    planned = plan_suite(suite, store, request)
+    planned = plan_suite(suite, store, request, known=Index.load(store.suite(suite.folder)).result)
     remaining = [one for one in planned if one.state in TO_RUN]
     runnable = [one.cell for one in planned if one.state != "skipped"]
     datasets = {str(cell.config.dataset): cell.config for cell in runnable}

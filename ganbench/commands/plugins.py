@@ -1,19 +1,19 @@
 """`ganbench list`, `show` and `plugins`: what is installed, and what of it is broken and why.
 
-`list` and `plugins` import no plugin into this process; those of others are tried in one of their own.
+`list` imports no plugin: what is broken shows in the source, or was found when it was tried. `plugins` tries those of
+others, in a process of their own.
 """
 
 from __future__ import annotations
 
 import inspect
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from ganbench import probe, registry
+from ganbench import glance, probe, registry, tried
 from ganbench.api.plugin import KINDS, Kind
-from ganbench.commands.screen import columns, document, safe
+from ganbench.commands.screen import columns, document, note, safe
 from ganbench.errors import ConfigError, did_you_mean
-from ganbench.source import locate
 
 HOOKS = (
     "configure",
@@ -41,28 +41,51 @@ def show_list(word: str | None, as_json: bool) -> int:
     """The command; returns the exit code."""
     kinds = KINDS if word is None else (kind_of(word),)
     found = {kind: registry.entries(kind) for kind in kinds}
-    broken = broken_of([entry for held in found.values() for entry in held], check=False)
+    known = found_out([entry for held in found.values() for entry in held])
     if as_json:
-        document({kind: [list_row(entry, broken[entry]) for entry in held] for kind, held in found.items()})
+        document({kind: [list_row(entry, known[entry]) for entry in held] for kind, held in found.items()})
         return 0
     for kind, held in found.items():
         if word is None:
             print(registry.group(kind).partition(".")[2])
-        rows = [
-            (entry.name, f"broken: {broken[entry]}" if broken[entry] else registry.summary(entry)) for entry in held
-        ]
+        rows = [(entry.name, said_of(entry, known[entry].problem)) for entry in held]
         print("\n".join(columns(rows, indent="  " if word is None else "")))
+    if strangers := sorted({entry.distribution for entry, one in known.items() if not one.tried}):
+        note(f"not tried yet: the plugins of {', '.join(strangers)}; `ganbench plugins` does")
     return 0
 
 
-def list_row(entry: registry.Entry, problem: str | None) -> dict[str, str | None]:
-    return {"name": entry.name, "summary": registry.summary(entry), "problem": problem}
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What is known of a plugin without importing it."""
+
+    problem: str | None
+    tried: bool  # False: it may be broken nevertheless
+
+
+def found_out(entries: list[registry.Entry]) -> dict[registry.Entry, Known]:
+    strange = probe.third_party(entries)
+    outcomes = tried.known(strange)
+    known = {entry: Known(problem=entry.problem or outcomes.get(entry), tried=True) for entry in entries}
+    for entry in known.keys() - outcomes.keys():
+        problem = of_source(entry)
+        known[entry] = Known(problem=problem, tried=bool(problem) or entry not in strange)
+    return known
+
+
+def said_of(entry: registry.Entry, problem: str | None) -> str:
+    return f"broken: {problem}" if problem else registry.summary(entry)
+
+
+def list_row(entry: registry.Entry, known: Known) -> dict[str, str | bool | None]:
+    return {"name": entry.name, "summary": registry.summary(entry), "problem": known.problem, "tried": known.tried}
 
 
 def show_one(word: str, name: str, as_json: bool) -> int:
     """The command; returns the exit code."""
     kind = kind_of(word)
     entry = registry.find(kind, name)
+    probe.refuse_deadly([entry])
     plugin = registry.plugin_class(kind, name)
     options = [option for option in registry.describe(plugin) if option.name != "memory"]
     text = inspect.cleandoc(plugin.__doc__ or "")
@@ -123,10 +146,12 @@ def plugin_rows(check: bool) -> list[dict[str, Any]]:
 
 def broken_of(entries: list[registry.Entry], check: bool) -> dict[registry.Entry, str | None]:
     """What is wrong with each. Those of others are always tried, in a process of their own."""
-    tried = probe.problems(entries if check else probe.third_party(entries))
-    return {entry: tried[entry] if entry in tried else problem_of(entry) for entry in entries}
+    found = probe.problems(entries if check else probe.third_party(entries))
+    return {entry: found[entry] if entry in found else of_source(entry) for entry in entries}
 
 
-def problem_of(entry: registry.Entry) -> str | None:
-    """As far as it shows without importing anything."""
-    return entry.problem or (None if locate(entry.module) else f"there is no module {entry.module}")
+def of_source(entry: registry.Entry) -> str | None:
+    """What shows without importing it. Tests import the built-in ones: they only must be there."""
+    if entry.distribution == "ganbench":
+        return entry.problem or (None if glance.exists(entry.module) else f"there is no module {entry.module}")
+    return glance.problem(entry)

@@ -59,13 +59,14 @@ def make_splits(
     An interrupted one is begun again by the next call; those that are complete stay.
     """
     from ganbench import registry
-    from ganbench.api.data import Split
+    from ganbench.accuse import returned
+    from ganbench.api.data import DatasetInfo, Split
     from ganbench.cache import named, split_folder
     from ganbench.cache_files import load_samples, make_split
 
     plugin = cast("Dataset", registry.make("dataset", spec))
     dataset = named("dataset", spec.name, plugin)
-    info = plugin.info()
+    info = returned(DatasetInfo, plugin, "info", plugin.info())
     splits: tuple[Split, ...] = get_args(Split)
     made: list[Made] = []
     for split in splits:

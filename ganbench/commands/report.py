@@ -69,14 +69,15 @@ def report(
     as_json: bool,
 ) -> int:
     """The command; returns the exit code."""
-    from ganbench.commands.run import show_summary
+    from ganbench.commands.run import show_verdicts
+    from ganbench.report.terminal import Verdicts
 
     written = write_reports(store, suites, formats=formats, output=output, metric=metric, allow_partial=allow_partial)
     if as_json:
         document({"reports": [as_record(one) for one in written]})
         return 0
     for one in written:
-        show_summary(one.summary)
+        show_verdicts(Verdicts.of(one.summary))
         if one.summary.partial:
             note(f"{one.folder.path.name}: partial, {one.summary.finished} of {one.summary.planned} cells are finished")
         for line in listed(one.files):

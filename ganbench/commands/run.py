@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganbench.commands.arguments import Choice, load_suites, request_of
-from ganbench.commands.screen import console, counted, document, note
+from ganbench.commands.screen import console, counted, document, note, safe
 from ganbench.errors import ConfigError, GanbenchError
 from ganbench.store import Store, SuiteFolder
 
 if TYPE_CHECKING:
     from ganbench.api.cell import Suite
     from ganbench.api.summary import Summary
+    from ganbench.commands.finished import Told
+    from ganbench.report.terminal import Verdicts
     from ganbench.runner import Outcome, Planned, View
 
 SEVERITY = (0, 3, 75, 130)  # exit codes, the worst last
@@ -33,34 +36,35 @@ class Ran:
     summary: Summary | None = None
     report: tuple[Path, ...] = ()
     problem: str = ""  # why there is no report
+    seen: str = ""  # what lay in the folder before the report was begun
 
 
-def run_suites(choice: Choice, store: Store, view: View) -> list[Ran]:
+def run_suites(choice: Choice, store: Store, view: View) -> Iterator[Ran]:
     """Run what is not finished of each suite, until one is told to stop. Reports are written where all is there."""
     from ganbench.runner import run_suite
 
     request = request_of(choice)
     started = time.monotonic()
-    ran: list[Ran] = []
     for suite in load_suites(choice):
         left = None
         if request.max_seconds is not None:
             left = max(request.max_seconds - (time.monotonic() - started), 0.0)
         outcome = run_suite(suite, store, replace(request, max_seconds=left), view)
-        ran.append(with_report(Ran(suite=suite, folder=store.suite(suite.folder), outcome=outcome)))
+        yield with_report(Ran(suite=suite, folder=store.suite(suite.folder), outcome=outcome))
         if outcome.code in STOPPED:
             break
-    return ran
 
 
 def with_report(ran: Ran) -> Ran:
     """With the report of a suite whose cells all have a result that holds."""
+    from ganbench.commands import finished
     from ganbench.report.build import write
     from ganbench.report.curves import with_records
     from ganbench.report.pipeline import default_formats, summary_of, unfinished
 
     if ran.outcome.code not in (0, 3):
         return ran
+    ran = replace(ran, seen=finished.seen(ran.folder))
     try:
         summary = summary_of(ran.folder)
         if unfinished(summary):
@@ -77,15 +81,49 @@ def worst(codes: Sequence[int]) -> int:
 
 def run(choice: Choice, store: Store, as_json: bool) -> int:
     """The command; returns the exit code."""
+    from ganbench.commands import finished, index
+    from ganbench.commands.look import status_of
     from ganbench.progress import view
 
-    ran = run_suites(choice, store, view(quiet=as_json))
-    if as_json:
-        document({"suites": [as_record(one) for one in ran]})
-    else:
-        for one in ran:
-            show(one, choice)
-    return worst([one.outcome.code for one in ran])
+    told = finished.recall(choice, store)
+    if told is not None:
+        tell(told, as_json)
+        return worst([one.code for one in told])
+    here, told = finished.installation(), []
+    try:
+        for path, ran in zip(choice.suites, run_suites(choice, store, view(quiet=as_json)), strict=False):
+            told.append(told_of(ran, choice))
+            finished.remember(choice, Path(path), store, here, ran, told[-1])
+            if len(ran.outcome.planned) >= index.WORTH:
+                with contextlib.suppress(GanbenchError):  # so that the next look is a fast one
+                    status_of(ran.folder)
+    finally:  # what was run is shown, also where the data of the next suite are missing
+        tell(told, as_json)
+    return worst([one.code for one in told])
+
+
+def told_of(ran: Ran, choice: Choice) -> Told:
+    """The verdicts and where the report is; then what is left to do."""
+    from ganbench.commands.finished import Told
+    from ganbench.report.terminal import Verdicts
+
+    notes = [*(profile_lines(ran) if choice.profile_cell else ()), *left_out_lines(ran), *troubles(ran, choice)]
+    notes.append(counts_line(ran))
+    notes += ["the same command goes on from here"] * (ran.outcome.code in STOPPED)
+    verdicts = Verdicts.of(ran.summary) if ran.summary is not None and ran.report else None
+    report, code = str(ran.folder.report), ran.outcome.code
+    return Told(code=code, record=as_record(ran), verdicts=verdicts, report=report, notes=tuple(notes))
+
+
+def tell(told: Sequence[Told], as_json: bool) -> None:
+    if as_json and told:
+        document({"suites": [one.record for one in told]})
+    for one in () if as_json else told:
+        if one.verdicts is not None:
+            show_verdicts(one.verdicts)
+            print(f"report: {one.report}")
+        for line in one.notes:
+            note(line)
 
 
 def as_record(ran: Ran) -> dict[str, Any]:
@@ -98,6 +136,7 @@ def as_record(ran: Ran) -> dict[str, Any]:
         "cells": [
             {"cell": one.cell.id, "levels": one.cell.levels, "seed": one.cell.seed}
             | {"state": one.state, "reason": one.reason, "metrics": one.result.metrics if one.result else {}}
+            | ({"profile": one.result.profile} if one.result and one.result.profile else {})
             for one in ran.outcome.planned
         ],
         "report": [str(path) for path in ran.report],
@@ -106,23 +145,32 @@ def as_record(ran: Ran) -> dict[str, Any]:
     }
 
 
-def show(ran: Ran, choice: Choice) -> None:
-    """The verdicts and where the report is; then what is left to do."""
-    if ran.summary is not None and ran.report:
-        show_summary(ran.summary)
-        print(f"report: {ran.folder.report}")
-    for line in troubles(ran, choice):
-        note(line)
-    note(counts_line(ran))
-    if ran.outcome.code in STOPPED:
-        note("the same command goes on from here")
-
-
 def counts_line(ran: Ran) -> str:
     """`quickstart: 20 done, 1 failed`"""
     counts = Counter(planned.state for planned in ran.outcome.planned)
     states = ", ".join(f"{count} {state}" for state, count in counts.items())
     return f"{ran.suite.folder}: {states}" + (f" ({ran.outcome.reason})" if ran.outcome.reason else "")
+
+
+def profile_lines(ran: Ran) -> list[str]:
+    """Where the time of the cells went that were run with a profile, all of them together."""
+    from ganbench.profile import add_up, table
+
+    profiles = [one.result.profile for one in ran.outcome.planned if one.result is not None and one.result.profile]
+    if not profiles:
+        return ["no cell has a profile: only those that are trained while it is asked for have one"]
+    parts = [{name: value for name, value in profile.items() if name != "tricks"} for profile in profiles]
+    return [f"where the time of {counted(len(profiles), 'cell')} went:", *table(add_up(parts))]
+
+
+def left_out_lines(ran: Ran) -> list[str]:
+    """What cells asked for and had to do without, with the reason that each has in its provenance.json."""
+    found: Counter[tuple[str, str]] = Counter()
+    for one in ran.outcome.planned:
+        asked = one.cell.config.training
+        origin = one.folder.read_provenance() if asked.compile or asked.cuda_graphs else None
+        found.update(() if origin is None else origin.left_out.items())
+    return [f"training.{name} is left out of {counted(n, 'cell')}: {why}" for (name, why), n in found.items()]
 
 
 def troubles(ran: Ran, choice: Choice) -> list[str]:
@@ -149,16 +197,15 @@ def at_step(planned: Planned) -> str:
     return f" (step {planned.result.steps})" if failed and planned.result else ""
 
 
-def show_summary(summary: Summary) -> None:
+def show_verdicts(said: Verdicts) -> None:
     """The verdict table and the answer, on stdout."""
-    from ganbench.commands.screen import safe
     from ganbench.report.terminal import verdict_table
 
     out = console()
-    out.print(verdict_table(summary, out.width))
-    for warning in summary.warnings:
+    out.print(verdict_table(said, out.width))
+    for warning in said.warnings:
         out.print(safe(f"warning: {warning}"), markup=False)
-    out.print(safe(summary.answer), markup=False)
+    out.print(safe(said.answer), markup=False)
 
 
 def results_store(root: Path) -> Store:

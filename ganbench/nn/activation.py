@@ -7,13 +7,14 @@ from torch import Tensor, nn
 from ganbench.api.config import NetworkConfig, OutputActivation, RunConfig
 
 
-def activation(config: NetworkConfig) -> nn.Module:
-    """The activation of one network side."""
+def activation(config: NetworkConfig, *, in_place: bool = False) -> nn.Module:
+    """The activation of one network side. `in_place`: nobody else reads what it gets, so that its memory may be used;
+    values and gradients are the same to the bit."""
     match config.activation:
         case "relu":
-            return nn.ReLU()
+            return nn.ReLU(inplace=in_place)
         case "leaky_relu":
-            return nn.LeakyReLU(config.slope)
+            return nn.LeakyReLU(config.slope, inplace=in_place and config.slope > 0)
         case "selu":
             return nn.SELU()
         case "silu":
@@ -35,7 +36,10 @@ class OutputRange(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         match self.kind:
             case "tanh":
-                return x.float().tanh() * ((self.high - self.low) / 2) + (self.high + self.low) / 2
+                x = x.float().tanh()
+                if (self.low, self.high) == (-1, 1):
+                    return x
+                return x * ((self.high - self.low) / 2) + (self.high + self.low) / 2
             case "sigmoid":
                 return x.float().sigmoid() * (self.high - self.low) + self.low
             case "none":

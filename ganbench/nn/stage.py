@@ -11,6 +11,9 @@ from ganbench.nn.dropout import Dropout
 from ganbench.nn.noise import LayerNoise
 from ganbench.nn.norm import ConditionalNorm, norm
 
+# Layers whose output nobody else reads, themselves included when they are differentiated. Not those that return a view.
+FRESH = (nn.BatchNorm2d, ConditionalNorm, nn.Conv2d, nn.ConvTranspose2d)
+
 
 class Stage(nn.Module):
     """A layer, then norm, noise, activation, dropout, and attention where maps of this size have it."""
@@ -33,7 +36,8 @@ class Stage(nn.Module):
         else:
             self.norm = norm(config.norm if norm_here else "none", channels)
         self.noise = LayerNoise(channels) if config.layer_noise else nn.Identity()
-        self.activation = activation(config)
+        own = self.norm if norm_here and config.norm != "none" else resample
+        self.activation = activation(config, in_place=isinstance(own, FRESH))
         self.dropout = Dropout(config)
         self.attention = attention(config, channels, size)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from ganbench import probe, registry
-from ganbench.api.cell import RunResult, Suite
+from ganbench.api.cell import FAILURES, Provenance, RunResult, Suite
+from ganbench.api.config import EvaluationConfig
 from ganbench.api.metric import MetricKey
 from ganbench.api.report import Report
 from ganbench.api.summary import Summary
@@ -17,6 +19,7 @@ from ganbench.files import typed
 from ganbench.links import refuse_links
 from ganbench.provenance import changed_since, evaluation_key
 from ganbench.redact import redact
+from ganbench.report.environments import with_origins
 from ganbench.report.looks import Looks
 from ganbench.report.protocol import check_protocols
 from ganbench.report.summarise import combination, summarise
@@ -69,26 +72,38 @@ def recorded(folder: SuiteFolder) -> Recorded:
     return Recorded(suite=load_resolved(text, str(folder.path / "suite.yaml")), plan=plan)
 
 
-def stale(folder: CellFolder, planned: Mapping[str, Any], result: RunResult) -> str:
-    """Why a result no longer holds, as far as that shows without torch and data; empty when it does."""
+def stale(folder: CellFolder, planned: Mapping[str, Any], result: RunResult, depends: set[str] | None = None) -> str:
+    """Why a result no longer holds, as far as that shows without torch and data; empty when it does.
+
+    depends: is given the plugins, as kind/name, whose sources were compared.
+    """
     if result.status == "skipped" or not (folder.path / "config.json").exists():
         return ""
     try:
-        cell, _, _ = folder.read_config()
+        config, evaluation = folder.read_treatment()
         origin = folder.read_provenance()
     except StoreError as error:  # a damaged one has just been set aside, and counts as absent
         return str(error) if (folder.path / "config.json").exists() else ""
     except ValueError:  # pydantic's ValidationError is one
         return "was written by another version of ganbench, which has other fields"
-    if origin is not None and (changed := changed_since(origin, cell.config)):
+    if origin is not None and depends is not None:
+        depends.update(origin.plugins)
+    if origin is not None and (changed := changed_since(origin, config)):
         return changed
     if result.status in ("done", "collapsed") and result.evaluation and planned.get("evaluation"):
-        specs = [("extractor", cell.evaluation.extractor), *(("metric", spec) for spec in cell.evaluation.metrics)]
-        installed = all(spec.name in registry.names(cast(Any, kind)) for kind, spec in specs)
-        now = evaluation_key(cell.evaluation, planned["protocol"]) if installed else planned["evaluation"]
+        said = (planned["evaluation"], planned["protocol"])
+        # The record is kept with its key, so that no other one can get its id.
+        _, now = registry.once((id(evaluation), *said), lambda: (evaluation, evaluated(evaluation, *said)))
         if {now, planned["evaluation"]} != {result.evaluation}:
             return "the evaluation has changed: run the suite again to score it anew"
     return ""
+
+
+def evaluated(evaluation: EvaluationConfig, planned: str, protocol: str) -> str:
+    """What a score depends on now; as it was planned where its plugins are not installed."""
+    specs = [("extractor", evaluation.extractor), *(("metric", spec) for spec in evaluation.metrics)]
+    installed = all(spec.name in registry.names(cast(Any, kind)) for kind, spec in specs)
+    return evaluation_key(evaluation, protocol) if installed else planned
 
 
 @registry.reading_once()
@@ -124,7 +139,7 @@ def summary_of(folder: SuiteFolder, metric: str | None = None) -> Summary:
         if result is not None and result.protocol:
             protocols[cell_id] = result.protocol
     looks = Looks.read(folder)
-    return summarise(
+    summary = summarise(
         suite,
         frame,
         found.keys,
@@ -134,6 +149,17 @@ def summary_of(folder: SuiteFolder, metric: str | None = None) -> Summary:
         deleted=looks.deleted(found.cells) if looks else (),
         changes=looks.changes if looks else (),
     )
+    return with_origins(summary, origins(folder, frame.to_dict("records")))
+
+
+def origins(folder: SuiteFolder, rows: Iterable[Mapping[Any, Any]]) -> dict[str, Provenance]:
+    """Of the cells whose results count."""
+    found = {}
+    for row in rows:
+        if row["status"] in ("done", *FAILURES):
+            with contextlib.suppress(StoreError, ValueError):  # of another version, or damaged: said elsewhere
+                found[str(row["cell"])] = folder.cell(row["cell"]).read_provenance()
+    return {cell: origin for cell, origin in found.items() if origin is not None}
 
 
 def unfinished(summary: Summary) -> int:

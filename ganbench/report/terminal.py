@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import dataclass
 from typing import Literal
 
 from rich.table import Table
 from rich.text import Text
 
+from ganbench.api.metric import MetricKey
 from ganbench.api.summary import Effect, Summary
 from ganbench.report.words import change_text
 
 _STYLES = {"helps": "green", "hurts": "red", "unstable": "yellow", "no difference": "cyan", "not enough seeds": "dim"}
 
 
-def verdict_table(summary: Summary, width: int) -> Table:
+@dataclass(frozen=True, kw_only=True)
+class Verdicts:
+    """As much of a summary as a terminal shows."""
+
+    suite: str
+    key: MetricKey  # of the primary metric
+    effects: list[Effect]  # on it
+    warnings: list[str]
+    answer: str
+
+    @classmethod
+    def of(cls, summary: Summary) -> Verdicts:
+        key = next(key for key in summary.keys if key.name == summary.suite.primary_metric)
+        effects = [effect for effect in summary.effects if effect.metric == key.name]
+        folder, warnings = summary.suite.folder, list(summary.warnings)
+        return cls(suite=folder, key=key, effects=effects, warnings=warnings, answer=summary.answer)
+
+
+def verdict_table(said: Verdicts, width: int) -> Table:
     """The effects on the primary metric. Narrow terminals lose columns, the least needed first."""
-    key = next(key for key in summary.keys if key.name == summary.suite.primary_metric)
-    title = plain(f"{summary.suite.folder}: {key.title or key.name}")
+    key, effects = said.key, said.effects
+    title = plain(f"{said.suite}: {key.title or key.name}")
     table = Table(title=Text(title), title_justify="left", width=min(width, 160))
     table.add_column("level", overflow="fold", min_width=min(24, width // 4), ratio=1)
     columns = [name for name, least in _WIDTHS.items() if width >= least]
@@ -27,7 +47,6 @@ def verdict_table(summary: Summary, width: int) -> Table:
         else:
             justify: Literal["left", "right"] = "left" if name == "verdict" else "right"
             table.add_column(name, justify=justify, overflow="fold", no_wrap=width >= 60)
-    effects = [effect for effect in summary.effects if effect.metric == key.name]
     if effects:
         first = effects[0]
         started = first.baseline_n + first.baseline_failures

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
-from functools import lru_cache
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property, lru_cache
 from itertools import islice
 from typing import Any, TypeVar, cast
 
@@ -19,6 +19,7 @@ from ganbench.suite.settings import SettingError, hints, is_plugin_list, spec_pa
 from ganbench.suite.yaml import MAX_PROBLEMS, Mark, Node, Problem, node_of
 
 T = TypeVar("T")
+MOST_KNOWN = 20_000  # records, of some kB each
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +28,7 @@ class Base(RunConfig):
 
     evaluation: EvaluationConfig = EvaluationConfig()
 
-    @property
+    @cached_property
     def config(self) -> RunConfig:
         return RunConfig(**{field.name: getattr(self, field.name) for field in fields(RunConfig)})
 
@@ -42,6 +43,22 @@ KIND_OF: dict[str, Kind] = {  # the fields that name plugins
     "metrics": "metric",
     "loggers": "logger",
 }
+
+
+@dataclass
+class _Known:
+    """What was found to be sound: a suite's levels are built when it is read, and again when it is expanded."""
+
+    installed: object = None
+    records: dict[tuple[Any, bool, str], Any] = field(default_factory=dict)
+
+    def of(self, installed: object) -> dict[tuple[Any, bool, str], Any]:
+        if self.installed is not installed or len(self.records) > MOST_KNOWN:
+            self.installed, self.records = installed, {}
+        return self.records
+
+
+_known = _Known()
 
 
 def build(node: Node, *, plugins: bool = True) -> tuple[Base | None, list[Problem]]:
@@ -80,7 +97,11 @@ def place(node: Node, at: tuple[str | int, ...], of_key: bool = False) -> tuple[
 def _build(node: Node, record: type[T], table: list[Any], plugins: bool) -> tuple[T | None, list[Problem]]:
     problems: list[Problem] = []
     shaped = _shape(node, record, (), problems)
-    found, faults = validate(record, _canonical_specs(shaped, record))
+    plain = _canonical_specs(shaped, record)
+    key, known = (record, plugins, json.dumps(plain)), _known.of(registry.installed())
+    if not problems and key in known:
+        return cast(T, known[key]), []
+    found, faults = validate(record, plain)
     many = len(faults) > MAX_PROBLEMS
     for fault in faults[:MAX_PROBLEMS]:
         mark, path = place(shaped, fault.at, fault.of_key)
@@ -98,6 +119,8 @@ def _build(node: Node, record: type[T], table: list[Any], plugins: bool) -> tupl
             value = place_value(shaped, at)
             message = f"{sentence}, not {show(value.plain())}" if value else sentence
             problems.append(Problem(mark=mark, path=path, message=message))
+    if found is not None and not problems:
+        known[key] = found
     return (None if problems else found), problems
 
 

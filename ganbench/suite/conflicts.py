@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 from ganbench import registry
+from ganbench.accuse import said_and_where
 from ganbench.api.cell import Cell
 from ganbench.api.config import NetworkConfig, OptimizerConfig, PluginSpec, RunConfig
-from ganbench.api.plugin import Plugin
 from ganbench.errors import ConflictError, DataError, GanbenchError, PluginLoadError
 from ganbench.suite.identity import canonical_text, encode
 from ganbench.suite.metrics import dataset_info
@@ -140,19 +139,11 @@ def _called(name: str, method: Any, *arguments: Any) -> Any:
     except GanbenchError:
         raise
     except Exception as error:
+        plugin = method.__self__
+        said = said_and_where(error, type(plugin).__module__.partition(".")[0])
         raise PluginLoadError(
-            f"{_home(method.__self__)} failed in {method.__name__}(), called as {name}: {type(error).__name__}: {error}"
+            f"{registry.home(type(plugin))} failed in {method.__name__}(), called as {name}: {said}"
         ) from error
-
-
-@lru_cache(maxsize=256)
-def _where(value: type) -> str:
-    path = f"{value.__module__}:{value.__qualname__}"
-    return next((str(entry) for entry in registry.entries() if entry.value == path), path)
-
-
-def _home(plugin: Plugin) -> str:
-    return _where(cast(Any, type(plugin)))
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

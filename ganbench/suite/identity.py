@@ -16,6 +16,7 @@ from ganbench.api.config import Json, PluginSpec, RunConfig
 from ganbench.api.plugin import Kind
 
 SLUG_LENGTH = 40
+LATER = ("compile", "cuda_graphs")  # of training; stated only where they are set, so that no cell has another name
 
 
 def canonical(config: RunConfig) -> dict[str, Json]:
@@ -27,6 +28,9 @@ def canonical(config: RunConfig) -> dict[str, Json]:
     kinds: tuple[Kind, ...] = ("dataset", "architecture", "loss", "procedure")
     for kind in kinds:
         plain[kind] = _resolved(kind, getattr(config, kind))
+    for name in LATER:
+        if not plain["training"][name]:
+            del plain["training"][name]
     plain["tricks"] = sorted((_resolved("trick", spec) for spec in config.tricks), key=encode)
     return plain
 

@@ -9,7 +9,7 @@ from ganbench.api.cell import Suite
 from ganbench.suite import design
 from ganbench.suite.build import Base, build
 from ganbench.suite.expand import name_of
-from ganbench.suite.identity import canonical, encode
+from ganbench.suite.identity import canonical_text, encode
 from ganbench.suite.settings import Setting, SettingError, assign
 from ganbench.suite.yaml import MAX_PROBLEMS, Mark, Node, Problem
 
@@ -125,4 +125,4 @@ def _build(base: Node, levels: Sequence[Level], problems: list[Problem]) -> Base
 def _identity(base: Base | None) -> str:
     if base is None:
         return ""
-    return encode([canonical(base.config), base.evaluation.batch_norm, base.evaluation.weights])
+    return f"{canonical_text(base.config)} {encode([base.evaluation.batch_norm, base.evaluation.weights])}"

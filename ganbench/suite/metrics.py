@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from ganbench import registry
+from ganbench.accuse import returned
 from ganbench.api.config import RunConfig, RunOptions
 from ganbench.errors import DataError, GanbenchError, did_you_mean
 from ganbench.suite.build import Base, place
@@ -19,11 +20,16 @@ if TYPE_CHECKING:
 
 def dataset_info(config: RunConfig) -> DatasetInfo:
     """What the data set says of itself. Raises DataError, with how to get the data, when they are missing."""
-    return cast("Dataset", registry.make("dataset", config.dataset)).info()
+    from ganbench.api.data import DatasetInfo
+
+    plugin = cast("Dataset", registry.make("dataset", config.dataset))
+    return returned(DatasetInfo, plugin, "info", plugin.info())
 
 
 def check_metrics(base: Base, node: Node, primary: str, named: Node | None, problems: list[Problem]) -> None:
     """Needs the data set's info: where the data are missing, nothing is said here."""
+    from ganbench.api.metric import MetricKey
+
     try:
         info = dataset_info(base.config)
         metrics = [cast("Metric", registry.make("metric", spec)) for spec in base.evaluation.metrics]
@@ -33,7 +39,7 @@ def check_metrics(base: Base, node: Node, primary: str, named: Node | None, prob
         return
     keys: list[str] = []
     for index, metric in enumerate(metrics):
-        keys += [key.name for key in metric.keys(info)]
+        keys += [returned(MetricKey, metric, "keys", key).name for key in metric.keys(info)]
         if sentence := metric.problem(info, base.evaluation):
             mark, path = place(node, ("evaluation", "metrics", index))
             problems.append(Problem(mark=mark, path=path, message=sentence))

@@ -73,6 +73,7 @@ def spec_node(name: str, mark: Mark, options: Node) -> Node:
     return Node(value={name: options}, mark=mark, keys={name: mark})
 
 
+@cache
 def is_plugin_list(kind: Any) -> bool:
     return get_origin(kind) is tuple and get_args(kind)[0] is PluginSpec
 

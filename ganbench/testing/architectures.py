@@ -14,6 +14,7 @@ from ganbench.api.data import DatasetInfo
 from ganbench.api.training import DOutput
 from ganbench.api.trick import change
 from ganbench.seeds import derive, reseed
+from ganbench.testing.outcome import step
 from ganbench.testing.runs import check_options
 from ganbench.testing.tiny import (
     built,
@@ -76,6 +77,7 @@ def check_architecture(
 
 def check_networks(architecture: Architecture, config: RunConfig, info: DatasetInfo) -> None:
     """One pair of networks, on a batch of 4."""
+    step(f"networks for {info.size} x {info.size} pixels")
     generator, discriminator = built(architecture, config, info)
     latents, labels = inputs(config, info)
     images = generator(latents, labels)
@@ -134,6 +136,7 @@ def has_running_state(network: nn.Module) -> bool:
 
 def check_obeyed(architecture: Architecture, config: RunConfig, info: DatasetInfo, side: str, name: str) -> None:
     """Setting the field makes a network that is built otherwise or answers otherwise."""
+    step(f"networks with another {side}.{name}")
     other = ALTERNATIVES[name]
     without: dict[str, Any] = {key: value for key, value in other.items() if key != name}
     if getattr(getattr(config, side), name) == other[name]:

@@ -30,6 +30,7 @@ from ganbench.testing.partners import (
     check_goes,
     check_partners,
     check_sizes,
+    config_of,
     one_step,
     parts_of,
     refusal,
@@ -138,7 +139,7 @@ def check_resume(plugin: Plugin) -> None:
 def check_trick_resumes(trick: Trick) -> None:
     slots, info = base_of(trick)
     usual = {name: slots[name] for name in ("architecture", "procedure")}
-    check_trick(trick, losses=[slots["loss"]], info=info, **usual)
+    check_trick(trick, losses=[slots["loss"]], config=config_of(slots), info=info, **usual)
 
 
 def check_procedure_resumes(procedure: Procedure) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from ganbench.isolated import waiting
 
 
 class NotChecked(Exception):
@@ -30,12 +34,34 @@ class Outcome:
     seconds: float = 0.0
 
 
+_say: ContextVar[Callable[[str], None]] = ContextVar("_say", default=lambda what: None)
+
+
+@contextlib.contextmanager
+def stepping(say: Callable[[str], None]) -> Iterator[None]:
+    """Within it, say(what) is called before each step of a check of many steps: it lives."""
+    token = _say.set(say)
+    try:
+        yield
+    finally:
+        _say.reset(token)
+
+
+def step(what: str) -> None:
+    _say.get()(what)
+
+
+def clock() -> float:
+    """Seconds, without those in which other programs had the core."""
+    return time.monotonic() - waiting()
+
+
 def outcome(check: Check, home: Path | None) -> Outcome:
     """Makes one check. home: the plugin's source file, in which to look for the line that is to blame."""
-    started = time.monotonic()
+    started = clock()
 
     def found(state: Literal["ok", "failed", "skipped"], message: str = "") -> Outcome:
-        return Outcome(check=check.name, state=state, message=message, seconds=round(time.monotonic() - started, 2))
+        return Outcome(check=check.name, state=state, message=message, seconds=round(clock() - started, 2))
 
     try:
         check.act()

@@ -110,9 +110,22 @@ def tiny_effect(axis: str, level: str, finished: bool) -> Effect:
 
 
 # --- executors -------------------------------------------------------------------------------------
+SAVES = """
+import pathlib, signal, sys, time
+place = pathlib.Path(sys.argv[1])
+def save(*_):
+    (place / "saved").touch()
+    sys.exit(75)
+signal.signal(signal.SIGTERM, save)
+(place / "ready").touch()
+time.sleep(600)
+"""
+
+
 def check_executor(executor: Executor) -> None:
-    """Jobs run, their exit codes come back, each once; one that runs on is stopped."""
+    """Jobs run and print into their logs, their exit codes come back, each once; one that runs on is asked to save."""
     with tempfile.TemporaryDirectory() as name:
+        folder, stopped = Path(name), list[Exit]()
         try:
             workers = executor.start(RunOptions(device="cpu"), 2, 1, lambda message: None)
         except GanbenchError as error:
@@ -121,29 +134,36 @@ def check_executor(executor: Executor) -> None:
             assert workers.capacity >= 1, "capacity must be at least 1"
             assert workers.describe().strip() and "\n" not in workers.describe(), "describe must give one line"
             for code in (0, 3):
-                workers.submit(job(Path(name), f"exit{code}", f"raise SystemExit({code})"))
+                workers.submit(job(folder, f"exit{code}", f"print('said'); raise SystemExit({code})"))
             ended = waited(workers, 2)
             codes = {one.job.cell: one.code for one in ended}
             assert codes == {"exit0": 0, "exit3": 3}, f"jobs that exit with 0 and 3 are told to have ended with {codes}"
-            assert not workers.running() and not workers.poll(), "a job that ended must be told once, and run no more"
-            workers.submit(job(Path(name), "long", "import time; time.sleep(600)"))
+            once = len(ended) == 2 and not workers.running() and not workers.poll()
+            assert once, "a job that ended must be told once, and run no more"
+            log = folder / "exit3" / "log.txt"
+            assert log.is_file() and "said" in log.read_text(), "what a job prints must stand in log.txt of its folder"
+            workers.submit(job(folder, "long", SAVES))
             assert [one.cell for one in workers.running()] == ["long"], "running must name the job that runs"
+            waited(workers, 0, folder / "long" / "ready")
         finally:
-            stopped = workers.stop(0.5)
+            stopped = workers.stop(20.0)
         assert [one.job.cell for one in stopped] == ["long"], "stop must return the exit of the job that still ran"
         assert stopped[0].stopped and stopped[0].code != 0, "the exit of a stopped job says so: stopped=True, no code 0"
+        assert (folder / "long" / "saved").exists(), "stop must let jobs save: SIGTERM first, and time to end by it"
 
 
 def job(folder: Path, name: str, code: str) -> Job:
     (folder / name).mkdir()
-    return Job(cell=name, folder=folder / name, argv=(sys.executable, "-c", code))
+    return Job(cell=name, folder=folder / name, argv=(sys.executable, "-c", code, str(folder / name)))
 
 
-def waited(workers: Any, count: int) -> list[Exit]:
+def waited(workers: Any, count: int, file: Path | None = None) -> list[Exit]:
+    """Until so many have ended, and a job has made a file."""
     ended: list[Exit] = []
     deadline = time.monotonic() + PATIENCE
-    while len(ended) < count:
-        assert time.monotonic() < deadline, f"{count} jobs that end at once are not told to have ended: poll must"
+    while len(ended) < count or (file is not None and not file.exists()):
+        what = f"{count} jobs that end at once are not told to have ended" if count else "a job does not begin to run"
+        assert time.monotonic() < deadline, f"{what}: poll must"
         ended += workers.poll()
         time.sleep(0.02)
     return ended

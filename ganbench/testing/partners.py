@@ -10,7 +10,7 @@ import torch
 
 from ganbench import assemble, registry
 from ganbench.api.architecture import Architecture
-from ganbench.api.config import PluginSpec
+from ganbench.api.config import PluginSpec, RunConfig
 from ganbench.api.data import DatasetInfo
 from ganbench.api.loss import Loss
 from ganbench.api.plugin import Kind, Plugin
@@ -19,7 +19,7 @@ from ganbench.api.training import Parts
 from ganbench.api.trick import Trick
 from ganbench.suite import refusals
 from ganbench.testing.elsewhere import TwoDevices, pretended
-from ganbench.testing.outcome import NotChecked, told
+from ganbench.testing.outcome import NotChecked, step, told
 from ganbench.testing.tiny import anew, run_steps, tiny_config, tiny_info, tiny_parts, tiny_samples, tiny_training
 from ganbench.train.data import RealImages
 
@@ -33,7 +33,10 @@ SIZES = (8, 16, 32, 64, 128)
 USUAL = {"architecture": "dcgan", "loss": "non_saturating", "procedure": "adversarial"}
 MEND = "mend it, or refuse it with a sentence in `conflict(parts)`"
 
-Slots = dict[str, Any]  # architecture, loss, procedure, tricks: as tiny_parts takes them
+CONDITIONAL: dict[str, Any] = {"generator": {"conditioning": "concat"}}  # for what needs a G that knows the labels
+
+# architecture, loss, procedure, tricks: as tiny_parts takes them; changes: of the configuration
+Slots = dict[str, Any]
 
 
 def kind_of(plugin: Plugin) -> Kind:
@@ -48,12 +51,18 @@ def slots_with(plugin: Plugin, others: Slots | None = None) -> Slots:
 
 
 def parts_of(slots: Slots, info: DatasetInfo | None = None, **changes: Any) -> Parts:
-    config = None
-    if changes:
-        given = slots["architecture"]
-        built: Any = registry.make("architecture", PluginSpec(name=given)) if isinstance(given, str) else given
-        config = tiny_config(built, **changes)
-    return tiny_parts(config, info, **slots)
+    plugins = {name: held for name, held in slots.items() if name != "changes"}
+    return tiny_parts(config_of(slots, **changes), info, **plugins)
+
+
+def config_of(slots: Slots, **changes: Any) -> RunConfig | None:
+    """None: the usual tiny one."""
+    changes = {**slots.get("changes", {}), **changes}
+    if not changes:
+        return None
+    given = slots["architecture"]
+    built: Any = registry.make("architecture", PluginSpec(name=given)) if isinstance(given, str) else given
+    return tiny_config(built, **changes)
 
 
 def refusal(parts: Parts) -> str:
@@ -88,12 +97,13 @@ INFOS: tuple[Callable[[], DatasetInfo], ...] = (
 def base_of(plugin: Plugin) -> tuple[Slots, DatasetInfo]:
     """The first combination that goes with a plugin, the usual parts first. Raises AssertionError where none does."""
     first = ""
-    for slots in _combinations(plugin):
-        for make in INFOS:
-            info = make()
-            if not (sentence := refusal(parts_of(slots, info))):
-                return slots, info
-            first = first or sentence
+    for changes in ({}, CONDITIONAL):
+        for slots in _combinations(plugin):
+            for make in INFOS:
+                info = make()
+                if not (sentence := refusal(parts_of({**slots, "changes": changes}, info))):
+                    return {**slots, "changes": changes}, info
+                first = first or sentence
     raise AssertionError(f"it goes with nothing: every combination of parts is refused, the first with: {first}")
 
 
@@ -112,6 +122,7 @@ def check_goes(plugin: Plugin) -> None:
 
 def one_step(slots: Slots, info: DatasetInfo, what: str, **changes: Any) -> bool:
     """A step, unless it is refused; says whether it was made. Whatever goes wrong is the plugin's to mend or refuse."""
+    step(f"a step {what}")
     try:
         parts = parts_of(slots, info, **changes)
         if refusal(parts):
@@ -181,6 +192,7 @@ def check_device(plugin: Plugin) -> None:
 
 
 def two_steps(slots: Slots, info: DatasetInfo, device: torch.device) -> None:
+    step("two steps")
     parts = anew(parts_of(slots, info))
     training = assemble.build(parts, seed=0, device=device)
     data = RealImages(

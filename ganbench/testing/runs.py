@@ -15,10 +15,8 @@ from ganbench.api.plugin import Plugin
 from ganbench.api.training import Training
 from ganbench.api.validate import validate
 from ganbench.phases import sample, sampling_inputs, watching
-from ganbench.testing.tiny import (
-    Made,
-    run_steps,
-)
+from ganbench.testing.outcome import step
+from ganbench.testing.tiny import Made, run_steps
 from ganbench.train.data import RealImages
 from ganbench.train.state import State, load_state_dict, state_dict
 
@@ -26,11 +24,13 @@ from ganbench.train.state import State, load_state_dict, state_dict
 def check_run(make: Callable[[], Made], steps: int = 3) -> Training:
     """Finite terms; the same end when looked at in between, and when resumed from a file. Returns the trained run."""
     assert steps >= 2, "check_run needs a step before the resume and one after it"
+    step("a run")
     straight, data = make()
     for name, term in run_steps(straight, data, steps).items():
         assert term.ndim == 0 and not term.requires_grad, f"the term {name} must be a detached scalar"
         assert term.isfinite(), f"the term {name} is {float(term)}"
 
+    step("a run that is watched")
     watched, watched_data = make()
     for _ in range(steps - 1):
         watch(watched, watched_data)
@@ -40,6 +40,7 @@ def check_run(make: Callable[[], Made], steps: int = 3) -> Training:
     run_steps(watched, watched_data)
     assert_same(state_dict(straight), state_dict(watched), "a run that was watched ends otherwise")
 
+    step("a run that is resumed")
     resumed, resumed_data = make()
     load_state_dict(resumed, checkpoint)
     run_steps(resumed, resumed_data)

@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -27,6 +25,7 @@ from ganbench.api.trick import Trick, change
 from ganbench.errors import ConflictError
 from ganbench.seeds import derive, reseed
 from ganbench.train.data import RealImages
+from ganbench.train.stand_ins import random_samples
 
 Made = tuple[Training, RealImages]
 STEPS = 4  # of a tiny run
@@ -43,26 +42,7 @@ def tiny_info(*, size: int = 16, channels: int = 3, labels: bool = True, domains
 
 def tiny_samples(info: DatasetInfo) -> list[Samples]:
     """The images of a tiny data set, per domain; always the same ones."""
-    made = []
-    for number, domain in enumerate(info.domains):
-        rng = np.random.default_rng(derive(0, "tiny", domain))
-        images = rng.integers(0, 256, (info.counts["train"], *info.shape), np.uint8)
-        labels = {name: tiny_label(label, len(images), rng) for name, label in info.labels.items()}
-        if info.domain_label:
-            labels[info.domain_label] = np.full(len(images), number)
-        made.append(Samples(images=images, labels=labels, domain=domain))
-    return made
-
-
-def tiny_label(label: LabelInfo, n: int, rng: np.random.Generator) -> npt.NDArray[np.generic]:
-    """n random labels."""
-    match label.kind:
-        case "class":
-            return rng.integers(0, label.size, n)
-        case "flags":
-            return rng.integers(0, 2, (n, label.size)).astype(np.float32)
-        case "value":
-            return rng.random((n, label.size), dtype=np.float32)
+    return random_samples(info)
 
 
 def tiny_config(architecture: Architecture | None = None, **changes: Any) -> RunConfig:

@@ -172,8 +172,9 @@ def nothing_written() -> Iterator[None]:
             left = sorted(str(path.relative_to(folder)) for path in Path(folder).rglob("*") if path.is_file())
             for path in map(Path, _opened):
                 inside = path.is_absolute() and path.resolve().is_relative_to(temporary)
-                if path.is_absolute() and not inside and path.suffix != ".pyc" and path.parts[1] not in ("dev", "proc"):
+                if path.is_absolute() and not inside and path.parts[1] not in ("dev", "proc"):
                     left.append(str(path))
+            left = [path for path in left if "__pycache__" not in Path(path).parts]  # Python's own, of what it imports
         finally:
             _opened = None
             os.chdir(home)

@@ -64,13 +64,14 @@ class RealImages:
             part = self._order(domain, count, epoch)[start : start + wanted]
             parts.append(part)
             first, wanted = first + len(part), wanted - len(part)
-        return torch.cat(parts).to(self._device) if len(parts) > 1 else parts[0].to(self._device)
+        return torch.cat(parts) if len(parts) > 1 else parts[0]
 
     def _order(self, domain: str, count: int, epoch: int) -> Tensor:
         if (domain, epoch) not in self._orders:
             self._orders = {key: order for key, order in self._orders.items() if key[1] >= epoch - 1}
             rng = torch.Generator().manual_seed(derive(self._seed, "order", domain, epoch))
-            self._orders[domain, epoch] = torch.randperm(count, generator=rng)
+            # To the device once an epoch: a copy for each batch would make the host wait for all that is queued.
+            self._orders[domain, epoch] = torch.randperm(count, generator=rng).to(self._device)
         return self._orders[domain, epoch]
 
 

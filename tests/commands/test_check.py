@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from ganbench.cli import app
 from ganbench.commands.check import check_one, find
+from ganbench.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
 PLANTED = ROOT / "tests" / "testing" / "planted"
@@ -51,6 +53,36 @@ def test_a_package_need_not_be_installed_and_a_file_need_not_be_in_one() -> None
 def test_what_is_not_there_is_one_line(word: str, said: str) -> None:
     missed = check(word)
     assert missed.exit_code == 2 and said in missed.stderr and len(missed.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("my-trick.py", "", "python imports no module of that name: call it my_trick.py"),
+        ("torch.py", "class Mine(Trick): pass", "there is a module torch already"),
+        ("mine.py", "class (", "mine.py:1: invalid syntax"),
+        ("mine.py", "\0", "null bytes"),
+        ("odd (v2):\n/pyproject.toml", "project = 3", "[project] must be a table"),
+        (
+            "-rf/pyproject.toml",
+            "[project.entry-points]\n'ganbench.tricks' = 'x'",
+            '."ganbench.tricks"] must be a table',
+        ),
+        ("odd/pyproject.toml", "[project", "odd/pyproject.toml: "),
+        ("odd/pyproject.toml", "\xff", "can't decode"),
+    ],
+)
+def test_what_is_odd_is_one_line(name: str, text: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        find(str(path if path.suffix == ".py" else path.parent))
+
+
+def test_a_name_that_no_file_system_takes_is_one_line() -> None:
+    missed = check("x" * 5000)
+    assert missed.exit_code == 2 and len(missed.stderr.splitlines()) == 1 and len(missed.stderr) < 200
 
 
 def test_a_group_that_is_misspelt_is_found(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import pytest
 from stub_results import make_stale
 from typer.testing import CliRunner
 
-from ganbench import cli
-from ganbench.commands import clean
+from ganbench import cli, unneeded
+from ganbench.commands import screen
 from ganbench.lease import Leases
 from ganbench.store import SuiteFolder
 
@@ -146,7 +146,7 @@ def test_a_removal_that_was_cut_short_is_finished(demo: SuiteFolder, monkeypatch
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(clean.shutil, "rmtree", killed)
+        patch.setattr(unneeded.shutil, "rmtree", killed)
         assert CliRunner().invoke(cli.app, ["clean", "--stale"]).exit_code == 130
     assert not (demo.path / "cells" / stale).exists()
     removed()
@@ -155,4 +155,4 @@ def test_a_removal_that_was_cut_short_is_finished(demo: SuiteFolder, monkeypatch
 
 @pytest.mark.parametrize(("count", "said"), [(0, "0 B"), (999, "999 B"), (3_100_000, "3.1 MB"), (2e13, "20.0 TB")])
 def test_sizes_are_shown_in_units(count: float, said: str) -> None:
-    assert clean.size(count) == said
+    assert screen.size(count) == said

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from stub_results import SUITE, WEIGHTS, make_results, result, without, write_suite
 
 from ganbench import stats
-from ganbench.api.cell import Cell
+from ganbench.api.cell import Cell, Suite
 from ganbench.api.config import Budget
 from ganbench.commands.arguments import Choice
 from ganbench.commands.plan import make_plans, plan_lines, plan_of, shorter
@@ -19,6 +20,7 @@ from ganbench.estimate import (
     estimate,
     evaluation_seconds,
     images_measured,
+    timed,
     training_seconds,
     updates,
 )
@@ -127,3 +129,10 @@ def test_stub_results_are_not_stale(tmp_path: Path, cell: Cell) -> None:
     make_results(tmp_path)
     states = {one.state for one in plan_suite(load(tmp_path / "demo.yaml"), Store(tmp_path), Request())}
     assert states == {"done"} and result(cell).evaluation and WEIGHTS
+
+
+@pytest.mark.parametrize("procedure", ["adversarial", "unrolled"])  # which looks into its optimisers
+def test_steps_are_timed_with_any_procedure(procedure: str, tiny_suite: Callable[..., Suite]) -> None:
+    cell = next(iter(expand(tiny_suite("", f"base.procedure={procedure}"))))
+    rates = timed(cell, "cpu")
+    assert rates.training > 0 and rates.evaluation > 0

@@ -105,6 +105,13 @@ def test_one_plugin_has_the_name_of_the_package(tmp_path: Path) -> None:
     assert "tricks+: [grey_views]" in (folder / "suite.yaml").read_text()
 
 
+def test_what_is_to_be_done_next_uses_every_plugin(tmp_path: Path) -> None:
+    made = new("plugin", "shiny", "--kind", "executor", "--kind", "report", "--output", str(tmp_path), "--json")
+    following = json.loads(made.stdout)["next"]
+    assert "ganbench run suite.yaml --profile smoke --executor shiny_executor" in following
+    assert following[-2:] == ["ganbench report", "ganbench report --format shiny_report"]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

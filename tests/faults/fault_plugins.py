@@ -49,7 +49,7 @@ class Forking(Executor):
     step_seconds: float = 0.002  # of a stub
 
     def start(self, options: RunOptions, jobs: int | None, threads: int, say: Callable[[str], None]) -> LocalWorkers:
-        return ForkingWorkers(options=options, gpus=[], wanted=jobs, say=say, plugin=self)
+        return ForkingWorkers(options=options, wanted=jobs, say=say, plugin=self)
 
 
 @dataclass

@@ -6,9 +6,10 @@ import errno
 import json
 import os
 import shutil
+import signal
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,13 @@ def elsewhere(held: Lease) -> None:
     lease.write_sign(path, replace(held.sign, machine="another"))
 
 
+def silence(leases: Leases) -> None:
+    """No more signs of life, and none that is just being written."""
+    leases.closed.set()
+    assert leases.thread is not None
+    leases.thread.join()
+
+
 def taken(leases: Leases, place: Path, seconds: float) -> float | None:
     """How long it takes to get it; None if it is not to be had in this time."""
     began = time.monotonic()
@@ -49,22 +57,41 @@ def taken(leases: Leases, place: Path, seconds: float) -> float | None:
 
 
 def test_one_of_many_gets_it(tmp_path: Path) -> None:
+    turns, many = 10, 4
+    look = lease.number_of
+
+    def slowly(place: Path) -> int:
+        """All of them look before any of them acts."""
+        number = look(place)
+        time.sleep(0.05)
+        return number
+
     def compete(number: int) -> Callable[[], int]:
+        def together(what: str) -> None:
+            (tmp_path / f"{what}.{number}").touch()
+            while len(list(tmp_path.glob(f"{what}.*"))) < many:
+                time.sleep(0.002)
+
         def work() -> int:
-            leases = Leases()
-            time.sleep(max(start - time.monotonic(), 0))
-            got = [leases.acquire(tmp_path / str(turn)) is not None for turn in range(30)]
+            lease.number_of, leases, got = slowly, Leases(), []
+            for turn in range(turns):
+                together(f"turn{turn}")
+                got.append(leases.acquire(tmp_path / str(turn)) is not None)
             (tmp_path / f"got{number}").write_text(json.dumps(got))
-            time.sleep(0.2)
+            together("end")  # who ends loses what he has
             return 0
 
         return work
 
-    start = time.monotonic() + 0.1
-    for child in [Child(pid=fork(compete(number), tmp_path / "log")) for number in range(4)]:
-        assert child.wait() == 0, (tmp_path / "log").read_text()
-    won = [json.loads((tmp_path / f"got{number}").read_text()) for number in range(4)]
-    assert [sum(turn) for turn in zip(*won, strict=True)] == [1] * 30
+    children = [Child(pid=fork(compete(number), tmp_path / "log")) for number in range(many)]
+    try:
+        for child in children:
+            assert child.wait() == 0, (tmp_path / "log").read_text()
+    finally:
+        for child in children:
+            child.send_signal(signal.SIGKILL)
+    won = [json.loads((tmp_path / f"got{number}").read_text()) for number in range(many)]
+    assert [sum(turn) for turn in zip(*won, strict=True)] == [1] * turns
 
 
 def test_an_owner_that_lives_keeps_it_and_gives_it_back(place: Path) -> None:
@@ -87,7 +114,7 @@ def test_an_owner_on_another_machine_that_shows_no_life_loses_it(place: Path) ->
     mine, other = Leases(), Leases()
     held = mine.acquire(place)
     assert held is not None
-    mine.closed.set()  # no more signs of life
+    silence(mine)
     elsewhere(held)
     waited = taken(other, place, 5.0)
     assert waited is not None and waited >= 0.6
@@ -111,8 +138,10 @@ def test_a_process_of_this_machine_that_has_ended_is_not_waited_for(place: Path,
 
 
 def test_a_runner_that_has_ended_is_waited_for_while_its_cell_lives(place: Path) -> None:
-    held = Leases().acquire(place)
+    mine = Leases()
+    held = mine.acquire(place)
     assert held is not None
+    silence(mine)  # else it may show life once more
     lease.write_sign(place / "lease.1" / "runner", replace(held.sign, process=2**22 + 1))
     cell = Lease.joined(place, held.key)
     cell.beat(now=True)
@@ -139,7 +168,7 @@ def test_time_in_which_the_reader_slept_does_not_count(place: Path, monkeypatch:
     mine, other = Leases(), Leases()
     held = mine.acquire(place)
     assert held is not None
-    mine.closed.set()
+    silence(mine)
     elsewhere(held)
     now = time.monotonic()
     clock = [now]
@@ -168,7 +197,7 @@ def test_damaged_signs_are_waited_for_and_cost_their_owner_the_lease(place: Path
     mine = Leases()
     held = mine.acquire(place)
     assert held is not None
-    mine.closed.set()
+    silence(mine)
     (place / "lease.1" / "runner").write_bytes(content)
     with pytest.raises(LeaseLost):
         held.check()
@@ -182,7 +211,7 @@ def test_who_has_lost_a_cell_writes_nothing_any_more(place: Path) -> None:
     folder = CellFolder(place, held)
     folder.samples.mkdir()
     folder.append_history({"step": 1})
-    mine.closed.set()
+    silence(mine)
     elsewhere(held)
     assert taken(other, place, 5.0) is not None
     before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
@@ -245,8 +274,8 @@ def test_errors_of_a_network_that_pass_cost_nothing(place: Path, monkeypatch: py
     mine = Leases()
     held = mine.acquire(place)
     assert held is not None
-    mine.closed.set()
-    read, failures = Path.read_bytes, [errno.ESTALE, errno.EIO]
+    silence(mine)
+    read, failures, beats = Path.read_bytes, [errno.ESTALE, errno.EIO], held.sign.beat
 
     def flaky(self: Path) -> bytes:
         if failures:
@@ -255,4 +284,4 @@ def test_errors_of_a_network_that_pass_cost_nothing(place: Path, monkeypatch: py
 
     monkeypatch.setattr(Path, "read_bytes", flaky)
     held.check()
-    assert failures == [] and asdict(held.sign)["beat"] == 0
+    assert failures == [] and held.sign.beat == beats

@@ -318,3 +318,42 @@ def test_powers_of_two_between_two_sides():
     assert sides(4, 32) == [4, 8, 16, 32]
     assert sides(8, 8) == [8]
     assert sides(8, 4) == []
+
+
+# --- memory ------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("kind", ["relu", "leaky_relu", "selu", "silu"])
+@pytest.mark.parametrize("norm", ["batch", "instance", "layer", "pixel", "none"])
+@pytest.mark.parametrize("layer", ["identity", "conv", "up", "views"])
+def test_activations_in_place_change_nothing(kind, norm, layer):
+    """Not what a stage is given, which a shortcut may read, nor a value, nor a gradient, nor that of a gradient."""
+    config = change(RunConfig(), generator={"norm": norm, "activation": kind, "slope": 0.2}).generator
+    before = {
+        "identity": nn.Identity(),
+        "conv": nn.Conv2d(4, 4, 3, 1, 1),
+        "up": nn.ConvTranspose2d(4, 4, 4, 2, 1),
+        "views": nn.Sequential(nn.Conv2d(4, 16, 3, 1, 1), nn.PixelShuffle(2)),
+    }[layer]
+    stage = Stage(before, 4, None, config)
+    plain = copy.deepcopy(stage)
+    plain.activation = activation(config)
+    results = []
+    for each in (stage, plain):
+        x = torch.randn(3, 4, 4, 4, generator=torch.Generator().manual_seed(0)).requires_grad_()
+        y = each(x * 1)
+        (slope,) = torch.autograd.grad(y.square().sum(), x, create_graph=True)
+        slope.square().sum().backward()
+        results.append([y, slope, *(p.grad for p in (x, *each.parameters()) if p.grad is not None)])
+    assert all(torch.equal(one, other) for one, other in zip(*results, strict=True))
+    kept = torch.randn(3, 4, 4, 4)
+    given = kept.clone()
+    stage(given)
+    assert torch.equal(given, kept)
+
+
+def test_only_stages_that_made_their_maps_overwrite_them():
+    config = NetworkConfig(norm="none")
+    assert not Stage(nn.Identity(), 4, None, config).activation.inplace
+    assert Stage(nn.Conv2d(4, 4, 3), 4, None, config).activation.inplace
+    assert Stage(nn.Identity(), 4, None, NetworkConfig(norm="batch")).activation.inplace
+    assert not Stage(nn.Identity(), 4, None, NetworkConfig(norm="instance")).activation.inplace  # returns a view
+    assert not Stage(nn.Conv2d(4, 4, 3), 4, None, NetworkConfig(norm="none", slope=0.0)).activation.inplace

@@ -7,12 +7,12 @@ from result_rows import FID
 from rich.console import Console
 
 from ganbench.report.summarise import summarise
-from ganbench.report.terminal import plain, verdict_table
+from ganbench.report.terminal import Verdicts, plain, verdict_table
 
 
 def printed(summary, width):
     console = Console(file=io.StringIO(), width=width)
-    console.print(verdict_table(summary, width))
+    console.print(verdict_table(Verdicts.of(summary), width))
     return console.file.getvalue()
 
 

@@ -22,8 +22,7 @@ NOWHERE = {  # pattern -> files that may have it
     r"\b(?:http\.server|socketserver|flask|fastapi|aiohttp|tornado)\b": set(),  # no server
     r"\b(?:import|from) (?:urllib|requests|httpx|http)\b|\burlopen\b": set(),
     r"\b(?:zipfile\.ZipFile|tarfile|unpack_archive)\b": {  # no archive is unpacked but our own, member by member
-        "ganbench/commands/export.py",
-        "ganbench/commands/import_results.py",
+        "ganbench/archive.py",
     },
     r"\btempfile\.mktemp\b|[\"']/tmp/": set(),
     r"\bImage\.open\((?!.*formats=)": set(),  # no decoder but those that are named

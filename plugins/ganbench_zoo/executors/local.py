@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ganbench import ConfigError, Executor, Exit, Job, RunOptions
-from ganbench_zoo.executors import memory
+from ganbench_zoo.executors import gpus as gpus_, memory
 from ganbench_zoo.executors.forked import Forked, ForkServer, available
+from ganbench_zoo.executors.gpus import PerGpu, Seats
 
 DUMP_SECONDS = 0.5  # for a hanging cell to write its stacks
 SAVE_SECONDS = 5.0  # and to save, before it is killed
 DUMP = getattr(signal, "SIGUSR2", signal.SIGTERM)  # a cell answers with the stacks of its threads
+CROWDED = 76  # the code of a cell that lacked memory on a GPU that it may have shared
 LOOK_SECONDS = 1.0  # between two looks that count: in a longer gap this process itself did not run
 
 # Large blocks go back to the allocator, not to the system: fewer page faults per step.
@@ -27,14 +32,22 @@ ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "1073741824", "MALLOC_TRIM_THRESHOLD_": "
 class Local(Executor):
     """Processes on this machine: as many as it has GPUs, or as its cores allow; no pool, so a crash costs one cell."""
 
+    cells_per_gpu: PerGpu = 1  # >= 1; auto: as many as its memory holds, once the first cell has shown what one needs
     fork_server: bool = True  # import torch once and fork the cells, where the system forks safely (Linux)
 
     def start(self, options: RunOptions, jobs: int | None, threads: int, say: Callable[[str], None]) -> LocalWorkers:
-        gpus = visible_gpus() if options.device in ("auto", "cuda") else []
+        gpus = gpus_.visible() if options.device in ("auto", "cuda") else []
         if jobs is not None and jobs < 1:
             raise ConfigError(f"--jobs {jobs}: at least 1")
+        seats = Seats(gpus, self.cells_per_gpu)
+        if gpus and self.cells_per_gpu == "auto" and not seats.measured:
+            say("cells_per_gpu: the driver does not say how much memory is free; one cell on each GPU")
         forks = ForkServer(environment=environment_of(threads)) if self.fork_server and available() else None
-        return LocalWorkers(options=options, gpus=gpus, wanted=jobs, say=say, forks=forks, threads=threads)
+        return LocalWorkers(options=options, seats=seats, wanted=jobs, say=say, forks=forks, threads=threads)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.cells_per_gpu, int) and self.cells_per_gpu < 1:
+            raise ValueError(f"cells_per_gpu must be auto or at least 1, not {self.cells_per_gpu}")
 
 
 @dataclass
@@ -56,9 +69,9 @@ class Running:
 @dataclass
 class LocalWorkers:
     options: RunOptions
-    gpus: list[str]
     wanted: int | None
     say: Callable[[str], None]
+    seats: Seats = field(default_factory=lambda: Seats([]))
     forks: ForkServer | None = None
     threads: int = 1
     active: list[Running] = field(default_factory=list)
@@ -67,15 +80,17 @@ class LocalWorkers:
     def capacity(self) -> int:
         if self.wanted is not None:
             return self.wanted
-        if self.gpus:
-            return len(self.gpus)
+        if self.seats.gpus:
+            return self.seats.capacity(self._taken())
         if self.options.device.startswith("cuda:"):
             return 1  # all cells would share that one
         return max(1, len(os.sched_getaffinity(0)) // self.threads) if hasattr(os, "sched_getaffinity") else 1
 
     def submit(self, job: Job) -> None:
-        gpu = self._free_gpu()
+        gpu = self.seats.pick(self._taken())
         environment = {} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}
+        if gpu is not None and self.seats.wanted != 1:
+            environment["GANBENCH_SHARES_GPU"] = "1"
         process = self._fork(job, environment) or self._spawn(job, environment)
         now = time.monotonic()
         kills = memory.kills()
@@ -134,13 +149,14 @@ class LocalWorkers:
         return exits
 
     def describe(self) -> str:
-        where = f"{len(self.gpus)} GPU{'s' * (len(self.gpus) > 1)}" if self.gpus else "CPU"
+        count, each = len(self.seats.gpus), self.seats.wanted
+        shared = "" if each == 1 else f" with {each} cells each" if each != "auto" else ", as many cells each as fit"
+        where = f"{count} GPU{'s' * (count > 1)}{shared}" if count else "CPU"
         return f"local, {self.capacity} at once, {self.threads} thread{'s' * (self.threads > 1)} each, {where}"
 
-    def _free_gpu(self) -> str | None:
-        """The GPU with the fewest cells on it."""
-        taken = [running.gpu for running in self.active]
-        return min(self.gpus, key=taken.count) if self.gpus else None
+    def _taken(self) -> Counter[str]:
+        """GPU -> cells on it."""
+        return Counter(running.gpu for running in self.active if running.gpu is not None)
 
     def _watch(self, running: Running) -> None:
         """End a cell that shows no progress: a dump of its stacks, a chance to save, the end of its whole group.
@@ -175,6 +191,8 @@ class LocalWorkers:
                 alive.append(running)
                 continue
             kill_group(running.process)  # what the cell may have left behind
+            if running.gpu is not None:
+                self.seats.ended(gpu_peak_mib(running.job.folder))
             exits.append(
                 Exit(
                     job=running.job,
@@ -182,12 +200,22 @@ class LocalWorkers:
                     seconds=time.monotonic() - running.started,
                     reason=running.reason,
                     stopped=stopped,
-                    out_of_memory=code == -signal.SIGKILL and not running.reason and memory.was_short(running.kills),
+                    out_of_memory=code == CROWDED
+                    or (code == -signal.SIGKILL and not running.reason and memory.was_short(running.kills)),
                     peak_memory_mib=round(running.peak_memory_mib, 1),
                 )
             )
         self.active = alive
         return exits
+
+
+def gpu_peak_mib(folder: Path) -> float:
+    """What a cell has needed of its GPU, from its last sign of life; 0 where it gave none."""
+    try:
+        said = json.loads((folder / "progress.json").read_bytes()).get("peak_memory_mib")
+    except (OSError, ValueError, AttributeError):
+        return 0.0
+    return float(said) if isinstance(said, int | float) else 0.0
 
 
 def kill_group(process: subprocess.Popen[bytes] | Forked) -> None:
@@ -199,13 +227,3 @@ def environment_of(threads: int) -> dict[str, str]:
     """What has to be set before torch and numpy are loaded: more threads than cores spin and slow everybody down."""
     counts = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
     return ALLOCATOR | counts
-
-
-def visible_gpus() -> list[str]:
-    """What CUDA_VISIBLE_DEVICES may name. torch is asked without starting CUDA in this process."""
-    import torch
-
-    if not torch.cuda.is_available():
-        return []
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return named.split(",") if named else [str(index) for index in range(torch.cuda.device_count())]

@@ -42,7 +42,7 @@ class Errand:
         if Path(self.directory).is_dir():
             os.chdir(self.directory)
         job = Job(cell=self.cell, folder=Path(self.folder), argv=self.argv, threads=self.threads)
-        self.workers = LocalWorkers(options=self.options, gpus=[], wanted=1, say=print, threads=self.threads)
+        self.workers = LocalWorkers(options=self.options, wanted=1, say=print, threads=self.threads)
         self.workers.submit(job)
         exits: list[Exit] = []
         try:

@@ -14,7 +14,7 @@ from ganbench import Report, Summary
 from ganbench_zoo.reports.wording import plain
 
 _ROWS = ("suite", "cell", "axis", "level", "levels", "seed", "status")  # then the metrics, then _LAST
-_LAST = ("reason", "seconds", "images_seen")
+_LAST = ("reason", "seconds", "evaluation_seconds", "peak_memory_mib", "images_seen")
 _WHOLE = ("seed", "images_seen")  # pandas turns whole numbers with gaps into floats
 _EFFECTS = (
     *("axis", "level", "metric", "n", "baseline_n", "baseline_score", "score", "change_percent", "ci_low", "ci_high"),

@@ -10,11 +10,12 @@ from statistics import fmean, geometric_mean
 
 from ganbench import Effect, MetricKey, Report, Summary
 from ganbench_zoo.reports import wording
+from ganbench_zoo.reports.page import tables
 
 
 @dataclass(frozen=True, kw_only=True)
 class Markdown(Report):
-    """table.md: the answer, the verdicts, the other metrics, images of other programs, how the numbers were made."""
+    """table.md: the answer, the verdicts, other metrics, costs, images of other programs, how the numbers were made."""
 
     def write(self, summary: Summary, folder: Path) -> list[Path]:
         path = folder / "table.md"
@@ -33,6 +34,8 @@ def _document(summary: Summary) -> Iterable[str]:
         yield from ("## Other metrics", "")
         yield from ("Exploratory: their p values are not adjusted, and they decide nothing.", "")
         yield from (*_others(summary, others), "")
+    if costs := list(_costs(summary)):
+        yield from ("## Cost of a run", "", *costs, "")
     if summary.records.external:
         yield from ("## Images of other programs", "", *_external(summary), "")
     yield from ("## How the numbers were made", "", *(f"- {_text(line)}" for line in summary.footer))
@@ -86,6 +89,17 @@ def _others(summary: Summary, keys: Sequence[MetricKey]) -> Iterable[str]:
         effects = [found[*level, key.name] for key in keys]
         cells = (f"{wording.number(e.score)} {_change(e, key)}".strip() for e, key in zip(effects, keys, strict=True))
         yield _row(_text(wording.name_of(level)), *cells)
+
+
+def _costs(summary: Summary) -> Iterable[str]:
+    """Means over the finished runs of each level, and the highest peak of memory."""
+    rows = tables.costs(summary)["rows"]
+    if rows:
+        yield _row("level", "training", "evaluation", "peak memory")
+        yield _rule(4)
+    for row in rows:
+        spent = (wording.seconds(row.seconds), wording.seconds(row.evaluation))
+        yield _row(_text(row.name), *spent, f"{row.memory:.0f} MiB")
 
 
 def _external(summary: Summary) -> Iterable[str]:

@@ -185,5 +185,5 @@ def test_a_preempted_job_saves_its_cell_and_goes_on_from_there(tiny_suite: Any, 
     assert "stopped by SIGTERM" in log
     starts = [line for line in (cell / "attempts.jsonl").read_text().splitlines() if '"start"' in line]
     assert len(starts) == 1  # it was queued again by submitit, not by the runner
-    steps = [record["step"] for record in store.suite("tiny").cell(cell.name).history() if "seconds" in record]
+    steps = [record["step"] for record in store.suite("tiny").cell(cell.name).history() if "memory_mib" in record]
     assert steps == sorted(set(steps)) and steps[-1] == 200

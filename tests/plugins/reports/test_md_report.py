@@ -80,6 +80,13 @@ def test_images_of_other_programs_have_scores_and_no_verdict(summary, tmp_path):
     assert rows[2:] == [[r"a \| b", "2000", "77.12", "one set"], ["c", "500", "", "measured in another way: data"]]
 
 
+def test_each_level_has_its_cost(recorded, tmp_path):
+    (path,) = Markdown().write(recorded, tmp_path)
+    rows = table(path.read_text(), "Cost of a run")
+    assert rows[0] == ["level", "training", "evaluation", "peak memory"]
+    assert rows[2][0] == "baseline" and all(cell.endswith((" s", " min", " MiB")) for cell in rows[2][1:])
+
+
 def test_the_footer_stands_last_with_floors_and_ceilings(text):
     assert text.endswith("- Real images reach: fid\\_floor 12.5 (1000 images), share\\_ceiling 0.99.\n")
     assert "- Score of a run: geometric mean." in text
