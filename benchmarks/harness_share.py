@@ -1,17 +1,26 @@
-"""The harness's own share of a cell's time: all that is neither the procedure's updates nor an evaluation.
+"""The harness's own share of a cell's time: all that is neither an update, nor a trick, nor data, nor an evaluation.
 
-That is: data order, history, finiteness checks, signs of life, checkpoints, kept generators, sample grids. Timed inside
-the process of a cell at 32x32 and width 16.
+    python -m benchmarks.harness_share [--wide]
+
+That is: the loop, history, finiteness checks, health, signs of life, checkpoints. Measured by the profile of a cell
+(`ganbench run --profile-cell`) in CPU time, with four tricks on, whose own time is the tricks'. Samples and kept
+generators count as evaluation here. Cells are short: health, 20 probes a run, is a smaller share of a real one.
 """
 
 from __future__ import annotations
 
+import argparse
+import contextlib
+import io
 import tempfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import torch
 
+from benchmarks import machine
+from ganbench import profile
 from ganbench.cell_folder import CellFolder
 from ganbench.run import CellRun, StopSwitch
 from ganbench.suite import expand, load
@@ -20,57 +29,54 @@ SUITE = """
 name: share
 question: What does the harness cost?
 base:
-  dataset: {faces: {size: 32, train: 2000, held_out: 200, conditions: 72}}
-  generator: {width: 16}
-  discriminator: {width: 16}
-  training: {budget: {steps: 400}, batch_size: 64}
-  evaluation: {images: 64, window: 10, final_images: 64, reference_images: 200}
-axes: {}
+  dataset: {{faces: {{size: {size}, train: 2000, held_out: 200, conditions: 72}}}}
+  tricks: [instance_noise, label_smoothing, top_k, diff_augment]
+  generator: {{width: {width}}}
+  discriminator: {{width: {width}}}
+  training: {{budget: {{steps: {steps}}}, batch_size: 64}}
+  evaluation: {{images: 64, window: 5, curve: 1, final_images: 64, reference_images: 200}}
+axes: {{}}
 seeds: 1
 baseline_seeds: 1
 metrics: [fid]
-options: {checkpoint_seconds: 5}
+options: {{device: cpu, profile_cell: true}}
 """
+OURS = ("health", "checkpoints", "history", "rest")
 
 
-def measure(folder: Path) -> dict[str, float]:
-    """Seconds of the whole cell from its first step, of its updates, of its evaluations; and the share of the rest."""
+def measure(folder: Path, **setting: int) -> dict[str, float]:
+    """CPU seconds of each part of a cell, from its first step on."""
     path = folder / "share.yaml"
-    path.write_text(SUITE)
+    path.write_text(SUITE.format(**setting))
     suite = load(path)
-    cell = expand(suite)[0]
+    (cell,) = expand(suite)
     cell_folder = CellFolder(folder / "cells" / cell.id)
     cell_folder.write_config(cell, suite.options, folder / "cache")
     run = CellRun.open(cell, cell_folder, suite.options, folder / "cache", StopSwitch())
-    updates = 0.0
-    step = run.training.procedure.step
-
-    def timed(training: object, data: object) -> object:
-        nonlocal updates
-        started = time.perf_counter()
-        terms = step(training, data)  # type: ignore[arg-type]
-        updates += time.perf_counter() - started
-        return terms
-
-    object.__setattr__(run.training.procedure, "step", timed)
-    started = time.perf_counter()
-    result = run.finish()
-    total = time.perf_counter() - started
-    rest = total - updates - result.evaluation_seconds
-    return {"total": total, "updates": updates, "evaluation": result.evaluation_seconds, "share": rest / total}
+    assert run.profile is not None
+    run.profile.charge()
+    run.profile.seconds.clear()
+    with contextlib.redirect_stdout(io.StringIO()):  # its log
+        return run.finish().profile
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--wide", action="store_true", help="64 px and width 64, too: minutes")
+    given = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as folder:
-        shares = []
-        for index in range(3):
-            place = Path(folder) / str(index)
-            place.mkdir()
-            found = measure(place)
-            shares.append(found["share"])
-            print("  ".join(f"{name} {value:.3f}" for name, value in found.items()))
-    print(f"harness share of a cell's time: median {sorted(shares)[1]:.2%} (32x32, width 16, batch 64, 400 steps)")
+    profile.time = SimpleNamespace(perf_counter=time.process_time)  # type: ignore[assignment]
+    settings = [({"size": 32, "width": 16, "steps": 400}, 3.0)]
+    settings += [({"size": 64, "width": 64, "steps": 40}, 1.0)] if given.wide else []
+    print(machine.describe())
+    for setting, wanted in settings:
+        with tempfile.TemporaryDirectory() as folder:
+            found = measure(Path(folder), **setting)
+        whole = sum(value for name, value in found.items() if name in profile.ORDER)
+        share = sum(found.get(name, 0.0) for name in OURS) / whole
+        asked = f"at most {wanted:g} % asked for"
+        print(f"\n{setting['size']} px, width {setting['width']}, {setting['steps']} steps: {share:.2%} ({asked})")
+        print("\n".join(profile.table(found)), flush=True)
 
 
 if __name__ == "__main__":
