@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields, is_dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any, cast
 
 from ganbench import registry
@@ -16,7 +16,13 @@ from ganbench.api.config import Json, PluginSpec, RunConfig
 from ganbench.api.plugin import Kind
 
 SLUG_LENGTH = 40
-LATER = ("compile", "cuda_graphs")  # of training; stated only where they are set, so that no cell has another name
+# Fields younger than the first cells, with their defaults: stated only where they differ, so that no cell is renamed.
+LATER: dict[tuple[str, ...], Json] = {
+    ("training", "compile"): False,
+    ("training", "cuda_graphs"): False,
+    ("generator", "optimizer", "decay_from"): 1.0,
+    ("discriminator", "optimizer", "decay_from"): 1.0,
+}
 
 
 def canonical(config: RunConfig) -> dict[str, Json]:
@@ -28,9 +34,10 @@ def canonical(config: RunConfig) -> dict[str, Json]:
     kinds: tuple[Kind, ...] = ("dataset", "architecture", "loss", "procedure")
     for kind in kinds:
         plain[kind] = _resolved(kind, getattr(config, kind))
-    for name in LATER:
-        if not plain["training"][name]:
-            del plain["training"][name]
+    for (*path, name), default in LATER.items():
+        record = reduce(lambda inner, key: inner[key], path, plain)
+        if record[name] == default:
+            del record[name]
     plain["tricks"] = sorted((_resolved("trick", spec) for spec in config.tricks), key=encode)
     return plain
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from ganbench.api.cell import Suite
-from ganbench.api.config import Json, PluginSpec, RunConfig
+from ganbench.api.config import Json, NetworkConfig, OptimizerConfig, PluginSpec, RunConfig
 from ganbench.suite import base_levels, canonical, cell_digest, expand, topped_up
 
 Load = Callable[..., Suite]
@@ -100,6 +100,14 @@ def test_ids_are_readable_safe_and_short(suite: Load) -> None:
         assert re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}-[0-9a-f]{12}", cell.id)
         assert f"-s{cell.seed}-{cell.digest}" in cell.id and cell.digest == cell_digest(cell.config, cell.seed)
     assert expand(suite())[0].id.startswith("baseline-s0-")
+
+
+def test_a_new_field_renames_no_cell() -> None:
+    """The digest of a plain run as the first versions had it: name new fields in identity.LATER instead of changing it."""
+    assert cell_digest(RunConfig(), 0) == "741cc7d7769c"
+    falling = NetworkConfig(optimizer=OptimizerConfig(decay_from=0.5))
+    ids = {cell_digest(replace(RunConfig(), **{side: falling}), 0) for side in ("generator", "discriminator")}
+    assert len(ids - {"741cc7d7769c"}) == 2
 
 
 def test_ids_depend_on_what_is_trained_and_on_nothing_else() -> None:
