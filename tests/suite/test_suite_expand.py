@@ -103,7 +103,7 @@ def test_ids_are_readable_safe_and_short(suite: Load) -> None:
 
 
 def test_a_new_field_renames_no_cell() -> None:
-    """The digest of a plain run as the first versions had it: name new fields in identity.LATER instead of changing it."""
+    """A plain run has the digest that it had in the first versions: new fields belong into identity.LATER."""
     assert cell_digest(RunConfig(), 0) == "741cc7d7769c"
     falling = NetworkConfig(optimizer=OptimizerConfig(decay_from=0.5))
     ids = {cell_digest(replace(RunConfig(), **{side: falling}), 0) for side in ("generator", "discriminator")}
