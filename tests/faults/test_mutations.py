@@ -93,7 +93,7 @@ MUTATIONS = {
         "ganbench_zoo/reports/html", "autoescape=True", "autoescape=False", f"{INJECTION} page"
     ),
     "escaping of Markdown": Mutation(
-        "ganbench_zoo/reports/md", 'replace("<", "&lt;")', 'replace("<", "<")', f"{INJECTION} markdown"
+        "ganbench_zoo/reports/md", 'replace("<", "&lt;").replace(">", "&gt;")', "strip()", f"{INJECTION} markdown"
     ),
     "escaping of CSV": Mutation(
         "ganbench_zoo/reports/csv",
