@@ -79,6 +79,8 @@ def put(path: Path, keys: list[str], value: Any) -> None:
     """The value at these keys of a JSON file, as far as they lead; all of it without keys. Seals hold."""
     lines = path.suffix == ".jsonl"
     held = json.loads(path.read_text()) if path.exists() and not lines else {"step": 1, "images": 32, "metrics": {}}
+    if not isinstance(held, dict):  # what an earlier change has left
+        held = {}
     held.pop("seal", None)
     place = held
     for key in keys[:-1]:
