@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shlex
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
@@ -153,7 +154,7 @@ def numbers(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
         if isinstance(value, bool) or name.startswith("warning"):
             continue
         if isinstance(value, int | float):
-            yield prefix + name, value if math.isfinite(value) else None
+            yield prefix + name, value if abs(value) <= sys.float_info.max else None  # integers have no end
         elif isinstance(value, dict) and not prefix:
             yield from numbers(value, f"{name}.")
 
