@@ -99,7 +99,7 @@ def _forest(summary: Summary) -> Figure:
     axes.axvline(0, color="0.3", lw=0.8, zorder=1)
     names = [f"{_text(wording.name_of((e.axis, e.level)))}: {e.verdict}" for e in shown]
     axes.set_yticks(range(len(shown)), names)
-    axes.set_ylim(len(shown) - 0.5, -0.5)
+    axes.set_ylim(max(len(shown), 1) - 0.5, -0.5)
     figure.supxlabel(_text(f"change of {key.title or key.name}" + (", %" if key.scale == "ratio" else "")), fontsize=9)
     return figure
 
