@@ -42,17 +42,19 @@ def rescore_cell(folder: CellFolder, stop: StopSwitch | None = None) -> RunResul
         training.step, training.images_seen, training.seconds = step, old["images_seen"], old["seconds"]
         training.updates = {"D": old["d_updates"], "G": old["g_updates"]}
         same: dict[str, Json] = {"progress": old["progress"], "fractions": old["fractions"]}
-        records += [record | same for record in run.measure(together(due), old["generator"])]
-    measured = {record["step"] for record in records}
+        records += [
+            record | same for record in run.judge.measure(together(due), old["generator"], run.check_evaluation)
+        ]
+    steps = {record["step"] for record in records}
     unscheduled: dict[str, Json] = {"metrics": {}, "tables": {}, "window": False, "final": False}
-    spare = {s["step"]: s | unscheduled for s in kept.values() if s["step"] not in measured}  # for later schedules
+    spare = {s["step"]: s | unscheduled for s in kept.values() if s["step"] not in steps}  # for later schedules
     folder.replace_snapshots(sorted([*spare.values(), *records], key=lambda record: float(str(record["step"]))))
     if origin is not None:
         judges = {
             name: plugin for name, plugin in run.origin.plugins.items() if name.startswith(("extractor/", "metric/"))
         }
         folder.write_provenance(replace(origin, plugins=origin.plugins | judges, extractor=run.origin.extractor))
-    scored = run.result()
+    scored = run.judge.result(run.counts(), folder.snapshots())
     return replace(
         scored,
         steps=earlier.steps,

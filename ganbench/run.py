@@ -6,36 +6,35 @@ The cell's folder holds all that is needed, and all that is left; started again,
 from __future__ import annotations
 
 import contextlib
-import functools
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
 from ganbench import device as devices, registry
 from ganbench.api.cell import Cell, Provenance, RunResult
-from ganbench.api.config import Json, RunOptions
-from ganbench.api.data import Data, rgb
-from ganbench.api.logger import Logger, LogWriter
+from ganbench.api.config import RunOptions
+from ganbench.api.data import rgb
+from ganbench.api.logger import Logger
 from ganbench.api.training import SamplingInputs, Training
 from ganbench.assemble import assemble
 from ganbench.blame import said_by
 from ganbench.cache import real_images
 from ganbench.cadence import Cadence
 from ganbench.cell_folder import CellFolder
+from ganbench.diary import Diary
 from ganbench.errors import Diverged, GanbenchError, Interrupted
-from ganbench.evaluate import Panel, evaluate, prepare_panel, run_scores
-from ganbench.files import plain
+from ganbench.evaluate import prepare_panel
+from ganbench.judge import Judge
 from ganbench.lease import LeaseLost
 from ganbench.phases import gallery, sampling_inputs
 from ganbench.pictures import columns_for, save_animation, save_grid, side_by_side
 from ganbench.profile import Profile, add_up, as_seconds, table
-from ganbench.provenance import evaluation_key, protocol_digest, provenance, recorded_training_key, went_on
+from ganbench.provenance import provenance, recorded_training_key, went_on
 from ganbench.speed import FAILED, accelerate, to_blame
 from ganbench.streams import monitor, real_data, sampling_streams
 from ganbench.train.data import RealImages
-from ganbench.train.health import Looked, Monitor, NotFinite, Warned, collapsed
+from ganbench.train.health import Monitor, NotFinite
 from ganbench.train.loop import Evaluation, Progress, restore, save, schedule, train
 from ganbench.twice import compared, first_pass
 
@@ -113,17 +112,13 @@ class CellRun:
     origin: Provenance
     training: Training
     data: RealImages
-    panel: Panel
-    streams: Mapping[str, Data]  # whose labels sampled images are given
+    judge: Judge
     grid_inputs: SamplingInputs
-    loggers: list[LogWriter]
+    diary: Diary
     health: Monitor | None  # None where it is switched off
     cadence: Cadence
     profile: Profile | None = None  # where the time goes, if anybody asks
     progress: Progress = field(default_factory=Progress)
-    last_record: dict[str, Json] = field(default_factory=dict)
-    last_metrics: dict[str, float] = field(default_factory=dict)
-    alive_at: float = 0.0
 
     @classmethod
     def open(
@@ -137,6 +132,7 @@ class CellRun:
         training = assemble(cell, device)
         left_out = accelerate(training, without=without)
         streams = sampling_streams(training, real)
+        health = monitor(training, real, streams["data"]) if options.health else None
         run = cls(
             cell=cell,
             folder=folder,
@@ -145,14 +141,23 @@ class CellRun:
             origin=provenance(cell, real, options, left_out),
             training=training,
             data=real_data(training, real.samples("train"), training.seed),
-            panel=prepare_panel(real.metrics, real, lambda: real.network),
-            streams=streams,
+            judge=Judge(
+                config=cell.evaluation,
+                training=training,
+                panel=prepare_panel(real.metrics, real, lambda: real.network),
+                streams=streams,
+            ),
             grid_inputs=sampling_inputs(
                 training, GRID_IMAGES // len(training.procedure.shows), streams["data"], "grid"
             ),
-            health=monitor(training, real, streams["data"]) if options.health else None,
+            diary=Diary(
+                folder=folder,
+                training=training,
+                health=health,
+                loggers=[cast(Logger, registry.make("logger", log)).open(cell, folder.path) for log in options.loggers],
+            ),
+            health=health,
             cadence=Cadence(seconds=options.checkpoint_seconds),
-            loggers=[cast(Logger, registry.make("logger", spec)).open(cell, folder.path) for spec in options.loggers],
         )
         for name, why in left_out.items():
             print(f"training.{name} is left out: {why}")
@@ -163,7 +168,7 @@ class CellRun:
     def resume(self) -> None:
         """Continue from the newest whole checkpoint; what was written after it is forgotten and done again."""
         state = self.folder.load_checkpoint(str(self.training.device))
-        if state is not None and state.get("evaluation") != self.evaluation:
+        if state is not None and state.get("evaluation") != self.judge.key:
             print("the evaluation has changed since this cell was begun: starting over, so that no scores are mixed")
             state = None
         if state is not None and state["snapshots"] > len(self.folder.snapshots()):
@@ -189,7 +194,8 @@ class CellRun:
         if self.health is not None:
             profile.watch(self.health, "wants_gradients", "collect", "look", part="health")
         profile.watch(self, "evaluate", part="evaluation")
-        profile.watch(self, "log", "looked", "heartbeat", part="history")
+        profile.watch(self.diary, "log", "looked", part="history")
+        profile.watch(self, "heartbeat", part="history")
         profile.watch(self, "save_checkpoint", part="checkpoints")
 
     # --- the run -------------------------------------------------------------------------------------
@@ -203,11 +209,11 @@ class CellRun:
                 points,
                 self.progress,
                 log_every=self.options.log_every,
-                log=self.log,
+                log=self.diary.log,
                 heartbeat=self.heartbeat,
                 checkpoint=self.checkpoint,
                 health=self.health,
-                looked=self.looked,
+                looked=self.diary.looked,
             ):
                 self.evaluate(point)
         except LeaseLost:
@@ -217,19 +223,17 @@ class CellRun:
             raise
         except Diverged as error:
             if isinstance(error, NotFinite) and self.health is not None:
-                self.warn(self.health.end(self.training, str(error)))
+                self.diary.warn(self.health.end(self.training, str(error)))
             return replace(self.counts(), status="diverged", reason=str(error))
         except BaseException:
-            with contextlib.suppress(Exception):  # where it happened
-                self.alive_at = 0.0
-                self.sign_of_life("training")
+            with contextlib.suppress(Exception):
+                self.diary.last_words()
             raise
         finally:
-            for logger in self.loggers:
-                logger.close()
+            self.diary.close()
         frames = [self.grid_path(s["step"]) for s in self.folder.snapshots()]
         save_animation([frame for frame in dict.fromkeys(frames) if frame.exists()], self.folder.animation)
-        result = self.result()
+        result = self.judge.result(self.counts(), self.folder.snapshots())
         if result.profile:
             print("\n".join(table(result.profile)))
         return result
@@ -243,47 +247,7 @@ class CellRun:
         views = [rgb(made[name]) for name in self.training.procedure.shows]
         save_grid(side_by_side(views), grid, columns_for(len(views)))
         kept = self.keep_generator() if self.options.keep_generators else ""
-        for record in self.measure(point, kept):
-            self.folder.append_snapshot(record)
-            for logger in self.loggers:
-                logger.snapshot(record)
-        for logger in self.loggers:
-            logger.images(self.training.step, grid)
-
-    def measure(self, point: Evaluation, generator: str) -> list[dict[str, Json]]:
-        """The snapshot of an evaluation; the last one of a run has a larger one beside it (`final_images`)."""
-        config, training = self.cell.evaluation, self.training
-        shown: tuple[Json, ...] = training.procedure.shows
-        rounds = [(config.images, point.last and config.final_images == config.images)]
-        if point.last and config.final_images != config.images:
-            rounds.append((config.final_images, True))
-        records: list[dict[str, Json]] = []
-        for count, final in rounds:
-            started = time.monotonic()
-            scores = evaluate(training, self.panel, self.streams, count=count, final=final, check=self.check_evaluation)
-            self.last_metrics = scores.metrics
-            records.append(
-                {
-                    "step": training.step,
-                    "fraction": point.fraction,
-                    "fractions": list(point.fractions),
-                    "progress": training.progress,
-                    "images_seen": training.images_seen,
-                    "d_updates": training.updates["D"],
-                    "g_updates": training.updates["G"],
-                    "window": point.window and count == config.images,
-                    "final": final,
-                    "images": count,
-                    "metrics": dict(scores.metrics),
-                    "diversity": scores.diversity,
-                    "generator": generator if not records else "",
-                    "tables": scores.tables,
-                    **({"views": [*shown]} if len(shown) > 1 else {}),
-                    "seconds": round(training.seconds, 3),
-                    "evaluation_seconds": round(time.monotonic() - started, 3),
-                }
-            )
-        return records
+        self.diary.snapshots(self.judge.measure(point, kept, self.check_evaluation), grid)
 
     def keep_generator(self) -> str:
         kept = {name: net.state_dict() for name, net in self.training.networks.items() if name != "discriminator"}
@@ -291,28 +255,6 @@ class CellRun:
 
     def grid_path(self, step: int) -> Path:
         return self.folder.samples / f"{step:08d}.webp"
-
-    def result(self) -> RunResult:
-        """The result of a cell that has reached the end of its budget, from what its snapshots say."""
-        snapshots = self.folder.snapshots()
-        window = [s for s in snapshots if s["window"]]
-        last = next(s for s in reversed(snapshots) if s["final"])
-        diversity = [s["diversity"] for s in window]
-        lost, counts = collapsed(diversity), self.counts()
-        return replace(
-            counts,
-            status="collapsed" if lost else "done",
-            reason=f"no diversity left: {diversity[-1]:.3f} of that of the real images" if lost else "",
-            metrics=run_scores(
-                [s["metrics"] for s in window],
-                [s["metrics"] for s in snapshots if s["images"] == self.cell.evaluation.images],
-                last["metrics"],
-                self.panel.keys,
-            ),
-            health=counts.health | {"diversity": diversity[-1]},
-            notes=self.panel.notes,
-            tables=last["tables"],
-        )
 
     def counts(self) -> RunResult:
         """What is known of every cell that ended, however it ended."""
@@ -323,77 +265,22 @@ class CellRun:
             images_seen=self.training.images_seen,
             seconds=round(self.training.seconds, 3),
             evaluation_seconds=round(sum(s["evaluation_seconds"] for s in self.folder.snapshots()), 3),
-            peak_memory_mib=round(devices.peak_memory_mib(self.training.device), 1),
+            peak_memory_mib=self.diary.peak_memory_mib(),
             profile=add_up([self.profile.measured()]) if self.profile is not None else {},
             health=self.health.summary() if self.health is not None else {},
-            protocol=self.panel.protocol | {"sampler": self.sampler()},
-            evaluation=self.evaluation,
+            protocol=self.judge.protocol,
+            evaluation=self.judge.key,
         )
 
-    def sampler(self) -> dict[str, Json]:
-        """How images were drawn from the networks: part of the treatment, so it may differ within a table."""
-        config = self.training.config
-        averaged = config.ema is not None and self.cell.evaluation.weights == "ema"
-        return {
-            "weights": "ema" if averaged else "raw",
-            "batch_norm": self.cell.evaluation.batch_norm,
-            "latents": plain(config.latents),
-        }
-
-    @functools.cached_property
-    def evaluation(self) -> str:
-        return evaluation_key(self.cell.evaluation, protocol_digest(self.panel.protocol))
-
     # --- what the loop calls ---------------------------------------------------------------------------
-    def log(self, record: dict[str, Json]) -> None:
-        record["memory_mib"] = round(devices.peak_memory_mib(self.training.device), 1)
-        self.last_record = record
-        self.record(record)
-
-    def looked(self, seen: Looked) -> None:
-        """What a probe saw, in the history; and what it warns of, everywhere."""
-        self.record(seen.record)
-        for warning in seen.warnings:
-            self.warn(warning)
-
-    def warn(self, warning: Warned) -> None:
-        said: dict[str, Json] = plain(warning)
-        self.record({"step": warning.step, "progress": warning.progress, "warning": said})
-        self.alive_at = 0.0  # the next sign of life is due at once: whoever watches sees it now
-        self.sign_of_life("training")
-
-    def record(self, record: dict[str, Json]) -> None:
-        self.folder.append_history(record)
-        for logger in self.loggers:
-            logger.history(record)
-
     def heartbeat(self, training: Training) -> None:
         self.check_itself()
         self.stop.check()
-        self.sign_of_life("training")
+        self.diary.sign_of_life("training")
 
     def check_evaluation(self) -> None:
         self.stop.check()
-        self.sign_of_life("evaluating")
-
-    def sign_of_life(self, phase: str) -> None:
-        """At most once a second: what the progress bar shows, and what a watcher waits for."""
-        if time.monotonic() - self.alive_at < 1.0:
-            return
-        self.alive_at = time.monotonic()
-        losses: dict[str, Json] = {name: value for name, value in self.last_record.items() if "/" in name}
-        self.folder.write_progress(
-            {
-                "phase": phase,
-                "step": self.training.step,
-                "progress": self.training.progress,
-                "seconds": self.training.seconds,
-                "peak_memory_mib": round(devices.peak_memory_mib(self.training.device), 1),
-                "losses": losses,
-                "warnings": [plain(one) for one in self.health.warned.values()] if self.health is not None else [],
-                "metrics": dict(self.last_metrics),
-            }
-        )
+        self.diary.sign_of_life("evaluating")
 
     def check_itself(self) -> None:
         """Once the run is where its first pass ended; before any checkpoint of that step, so that it is not missed."""
@@ -410,7 +297,7 @@ class CellRun:
     def save_checkpoint(self) -> None:
         started = time.monotonic()
         state = save(self.training, self.progress, self.health)
-        more = {"snapshots": len(self.folder.snapshots()), "evaluation": self.evaluation}
+        more = {"snapshots": len(self.folder.snapshots()), "evaluation": self.judge.key}
         if self.profile is not None:
             more["profile"] = self.profile.measured()
         self.folder.save_checkpoint(self.training.step, state | more)

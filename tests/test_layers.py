@@ -62,8 +62,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "streams": {"api", "cache", "evaluate", "phases", "seeds", "train"},
     "prepare": {"errors", "api", "evaluate", "cache", "files", "registry"},
     "twice": {"errors", "api", "assemble", "cache", "device", "streams"},
+    "judge": {"api", "evaluate", "files", "provenance", "train"},
+    "diary": {"api", "cell_folder", "device", "files", "train"},
     "run": {
-        "twice",
+        *("diary", "judge", "twice"),
         *("errors", "api", "registry", "assemble", "train", "evaluate", "phases"),
         *("cache", "cadence", "cell_folder", "device", "files", "lease", "pictures", "provenance", "streams"),
         *("blame", "profile", "speed"),
