@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks import growth, peers, training_step
+from benchmarks import growth, peers, plain_cell, training_step
 from benchmarks.sides import Side, Turn, alternate, quartiles, ratio
+from ganbench.assemble import assemble
+from ganbench.suite import expand, load
 
 
 def side(name: str, *seconds: float) -> Side:
@@ -73,3 +75,25 @@ def test_our_side_trains(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_growth_is_the_slope_between_logarithms() -> None:
     assert growth.line("x", [1, 2, 4], [3.0, 12.0, 48.0]).endswith("| 2.00 |")
+
+
+def test_the_plain_scripts_train_the_networks_of_the_quick_start() -> None:
+    suite = load(Path(__file__).parent.parent / "suites" / "quickstart.yaml")
+    cells = {next(iter(cell.levels.values()), "baseline"): cell for cell in expand(suite)}
+    assert set(cells) == set(plain_cell.LEVELS)
+    for level, cell in cells.items():
+        training, options = assemble(cell, torch.device("cpu")), plain_cell.LEVELS[level]
+        plain = {
+            "generator": plain_cell.Generator(options.get("tanh", True)),
+            "discriminator": plain_cell.Discriminator(options.get("norm_in_d", True)),
+        }
+        for name, network in plain.items():
+            theirs = sorted(tuple(value.shape) for value in network.parameters())
+            same = sorted(tuple(value.shape) for value in getattr(training.networks, name).parameters())
+            assert theirs == same, f"{level}: {name}"
+        config = cell.config
+        assert config.training.d_updates == options.get("d_updates", 1)
+        assert config.discriminator.optimizer.name == ("sgd" if options.get("sgd") else "adam")
+        assert (config.training.batch_size, config.ema, config.latents.size) == (16, plain_cell.EMA, plain_cell.LATENTS)
+        assert (cell.evaluation.images, cell.evaluation.final_images) == (300, 600)
+        assert cell.evaluation.curve + cell.evaluation.window == len(plain_cell.EVALUATED_AT)
