@@ -14,8 +14,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from ganbench import sealed
 from ganbench.api.cell import Cell, Provenance, RunResult
 from ganbench.api.config import EvaluationConfig, Json, RunConfig, RunOptions
+from ganbench.api.validate import adapter
 from ganbench.errors import StoreError
 from ganbench.files import (
     SCHEMA,
@@ -39,17 +41,27 @@ SHOWN = (*JUDGED_BY, "history.jsonl", "snapshots.jsonl", "samples", "training.we
 
 @functools.lru_cache(maxsize=1024)  # the seeds of a level are looked at one after another
 def _training(text: str) -> RunConfig:
-    return typed(RunConfig, json.loads(text))
+    return adapter(RunConfig).validate_json(text)  # type: ignore[no-any-return]
 
 
 @functools.lru_cache(maxsize=1024)
 def _options(text: str) -> RunOptions:
-    return typed(RunOptions, json.loads(text))
+    return adapter(RunOptions).validate_json(text)  # type: ignore[no-any-return]
 
 
 @functools.lru_cache(maxsize=1024)
 def _evaluation(text: str) -> EvaluationConfig:
-    return typed(EvaluationConfig, json.loads(text))
+    return adapter(EvaluationConfig).validate_json(text)  # type: ignore[no-any-return]
+
+
+@functools.lru_cache(maxsize=64)
+def _treatment(text: bytes) -> tuple[RunConfig, EvaluationConfig]:
+    """Of the end of a config.json that is as it was written, from the configuration of the cell on."""
+    value = json.loads(b'{"cell": {' + text[1:])
+    if unknown := value["cell"].keys() - {field.name for field in fields(Cell)}:
+        raise ValueError(f"unknown: {min(unknown)}")
+    _options(json.dumps(value["options"]))
+    return _training(json.dumps(value["cell"]["config"])), _evaluation(json.dumps(value["cell"]["evaluation"]))
 
 
 @dataclass(frozen=True)
@@ -94,6 +106,11 @@ class CellFolder(Weights):
 
         Raises ValueError where another version has written it.
         """
+        if (found := sealed.parts(f"{self.path}{os.sep}config.json", b'  "config": {')) is not None:
+            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+                own = json.loads(found[0] + b"}}")["cell"]  # what the seeds of a level do not share
+                if own.keys() <= {"id", "suite", "levels", "seed"}:
+                    return _treatment(found[1])
         value = read_json(self.path / "config.json")
         cell = None if value is None else value.get("cell")
         if value is None or not isinstance(cell, dict) or not {"config", "evaluation"} <= cell.keys():
@@ -108,6 +125,8 @@ class CellFolder(Weights):
         write_json(self.path / "provenance.json", provenance)
 
     def read_provenance(self) -> Provenance | None:
+        if (found := sealed.record(Provenance, f"{self.path}{os.sep}provenance.json")) is not None:
+            return found
         value = read_json(self.path / "provenance.json")
         if value is None:
             return None
@@ -183,6 +202,8 @@ class CellFolder(Weights):
         write_json(self.path / "result.json", result)
 
     def load_result(self) -> RunResult | None:
+        if (found := sealed.record(RunResult, f"{self.path}{os.sep}result.json")) is not None:
+            return found
         value = read_json(self.path / "result.json")
         if value is None:
             return None

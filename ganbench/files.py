@@ -193,6 +193,13 @@ def set_aside(path: Path, content: bytes | None = None) -> None:
 
 def plain(value: Any) -> Any:
     """Records and tuples as JSON; numbers that are not finite as None."""
+    kind = type(value)  # nearly everything is one of a few types, which are told faster than asked for
+    if kind is int or kind is bool or value is None or (kind is str and value.isascii()):
+        return value
+    if kind is float:
+        return value if math.isfinite(value) else None
+    if kind is dict:
+        return {key if type(key) is str and key.isascii() else plain(str(key)): plain(value[key]) for key in value}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):

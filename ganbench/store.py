@@ -61,7 +61,7 @@ class SuiteFolder:
         return self.path / "report"
 
     def cell(self, cell_id: str) -> CellFolder:
-        return CellFolder(self.path / "cells" / cell_id)
+        return CellFolder(self.path.joinpath("cells", cell_id))
 
     def adopt(self, cells: Iterable[Cell]) -> None:
         """A cell whose axis or level was renamed keeps what it has: its folder, known by the digest, is renamed too.

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ganbench import registry
 from ganbench.api.cell import Suite
+from ganbench.api.config import PluginSpec
 from ganbench.api.metric import MetricKey
 from ganbench.report.summarise import summarise
 from ganbench.stats import Outcomes, factors, interactions, main_effect
@@ -82,10 +84,32 @@ def test_a_grid_is_answered_by_its_axes():
     }
     assert main["norm", "none"].change_percent == pytest.approx(-20, abs=3)
     assert (main["norm", "none"].n, main["norm", "none"].baseline_n) == (9, 12)
-    assert all(e.note == "on average over the other settings" for e in main.values())
+    assert all(e.note == f"on average over the other settings, against {e.baseline_score:.4g}" for e in main.values())
     assert found.comparisons == 3 + 5
     assert "on average over the other axes: 1 helps (norm=none" in found.answer
     assert not any(pair.found for pair in found.interactions) and len(found.interactions) == 2
+
+
+def test_scores_of_a_main_effect_are_those_that_its_change_is_about():
+    found = told(0.0)  # the baseline has twice the seeds of the others
+    for effect in found.effects:
+        assert 100 * (effect.score / effect.baseline_score - 1) == pytest.approx(effect.change_percent)
+
+
+def test_the_baseline_of_a_grid_is_one_combination(tmp_path):
+    found = told(0.0)
+    one = found.baseline("fid")
+    own = cells(np.random.default_rng(2), 3)["base", "off"].scores
+    assert one is not None and one.kind == "combination" and one.baseline_n == len(own) == 6
+    assert one.baseline_score == pytest.approx(np.exp(np.mean(np.log(own))))
+    shown = f"{one.baseline_score:.4g}"
+    mixed = {f"{e.baseline_score:.4g}" for e in found.effects if e.kind == "main effect"}
+    assert shown not in mixed  # so that the rows below tell the two apart
+    (markdown,) = registry.make("report", PluginSpec(name="md")).write(found, tmp_path)
+    (latex,) = registry.make("report", PluginSpec(name="tex")).write(found, tmp_path)
+    rows = [*markdown.read_text("utf-8").splitlines(), *latex.read_text("utf-8").splitlines()]
+    rows = [row for row in rows if row.lstrip("| ").startswith("baseline ")]
+    assert len(rows) == 2 and all(shown in row and "6/6" in row for row in rows)
 
 
 def test_an_interaction_is_said_to_be_one():

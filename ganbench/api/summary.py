@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -85,3 +86,13 @@ class Summary:
     spread: float | None = None  # between seeds of one level: of the log score for ratios
     open: list[tuple[str, str]] = field(default_factory=list)  # (axis, level) of cells that a top-up could still settle
     records: Records = Records()  # curves, grids, warnings: filled in for report formats, empty elsewhere
+
+    def baseline(self, metric: str) -> Effect | None:
+        """An effect on a metric that is measured against the baseline itself; None without levels."""
+        return against_baseline([effect for effect in self.effects if effect.metric == metric])
+
+
+def against_baseline(effects: Sequence[Effect]) -> Effect | None:
+    """The first of them whose other side is the baseline alone: a main effect of a grid has several combinations there,
+    and its `baseline_score` is their mean."""
+    return next((effect for effect in effects if effect.kind != "main effect"), effects[0] if effects else None)

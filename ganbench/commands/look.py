@@ -16,6 +16,7 @@ from ganbench.errors import NothingMatched
 from ganbench.lease import number_of, owner, this_machine
 from ganbench.progress import numbers, share
 from ganbench.report.pipeline import recorded, stale
+from ganbench.seldom import seldom
 from ganbench.store import CellFolder, Store, SuiteFolder
 
 SILENT = 120.0  # seconds without a sign of life after which a cell is not said to run
@@ -88,6 +89,7 @@ def cell_status(
     }
 
 
+@seldom()
 def status(store: Store, suites: Sequence[str], as_json: bool) -> int:
     """The command; returns the exit code."""
     found = [status_of(folder) for folder in find_suites(store, suites)]

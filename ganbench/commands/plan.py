@@ -14,6 +14,7 @@ from ganbench.commands.arguments import Choice, load_suites, request_of
 from ganbench.commands.index import Index
 from ganbench.commands.screen import columns, console, counted, document, duration, safe
 from ganbench.estimate import Estimate, Smallest, estimate, key_of, smallest
+from ganbench.seldom import seldom
 from ganbench.store import Store
 from ganbench.suite import canonical, check, expand, missing_data
 
@@ -108,6 +109,7 @@ def jobs_of(suite: Suite, request: Request, remaining: Sequence[Planned]) -> int
     return capacity
 
 
+@seldom()
 def plan(choice: Choice, store: Store, as_json: bool, resolved: bool) -> int:
     """The command; returns the exit code."""
     if resolved:

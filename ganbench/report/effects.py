@@ -136,7 +136,8 @@ def compare(runs: Runs, key: MetricKey, notes: Mapping[str, Json], deleted: int 
     for level, finding in findings.items():
         said_of = [*finding.notes, *_origin_notes(runs, level, mains)]
         if level in mains:
-            said_of += ["on average over the other settings"]
+            against = "" if finding.baseline_score is None else f", against {finding.baseline_score:.4g}"
+            said_of += [f"on average over the other settings{against}"]
             said_of += _depends(runs, everything if topped else early, pairs, level, key)
         if key.name != suite.primary_metric:
             said_of.append("exploratory: p is not adjusted")

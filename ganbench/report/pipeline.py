@@ -77,12 +77,12 @@ def stale(folder: CellFolder, planned: Mapping[str, Any], result: RunResult, dep
 
     depends: is given the plugins, as kind/name, whose sources were compared.
     """
-    if result.status == "skipped" or not (folder.path / "config.json").exists():
+    if result.status == "skipped":
         return ""
     try:
         config, evaluation = folder.read_treatment()
         origin = folder.read_provenance()
-    except StoreError as error:  # a damaged one has just been set aside, and counts as absent
+    except StoreError as error:  # it is absent; a damaged one, which has just been set aside, counts as that
         return str(error) if (folder.path / "config.json").exists() else ""
     except ValueError:  # pydantic's ValidationError is one
         return "was written by another version of ganbench, which has other fields"

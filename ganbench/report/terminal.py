@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ganbench.api.metric import MetricKey
-from ganbench.api.summary import Effect, Summary
+from ganbench.api.summary import Effect, Summary, against_baseline
 from ganbench.report.words import change_text
 
 _STYLES = {"helps": "green", "hurts": "red", "unstable": "yellow", "no difference": "cyan", "not enough seeds": "dim"}
@@ -47,8 +47,7 @@ def verdict_table(said: Verdicts, width: int) -> Table:
         else:
             justify: Literal["left", "right"] = "left" if name == "verdict" else "right"
             table.add_column(name, justify=justify, overflow="fold", no_wrap=width >= 60)
-    if effects:
-        first = effects[0]
+    if first := against_baseline(effects):
         started = first.baseline_n + first.baseline_failures
         cells = {"score": _number(first.baseline_score), "seeds": f"{first.baseline_n}/{started}"}
         table.add_row(Text("baseline"), *(Text(cells.get(name, "")) for name in columns))

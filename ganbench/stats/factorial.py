@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from ganbench.stats.outcomes import Outcomes, pooled_sd, scaled, together
+from ganbench.stats.outcomes import Outcomes, pooled_sd, scaled, score, together
 from ganbench.stats.tests import Welch, contrast, holm
 from ganbench.stats.verdicts import MIN_SEEDS, Contrast
 
@@ -72,6 +72,7 @@ def main_effect(
         spread=pooled_sd([one.scores for one in both], ratio),
         cells=max(len(pairs), 1),
         unwired=unwired,
+        scores=(_mean(ours, ratio), _mean(theirs, ratio)) if all(one.scores for one in both) else None,
     )
 
 
@@ -100,6 +101,11 @@ def _interaction(cells: Mapping[Cell, Outcomes], base: Cell, a: Factor, b: Facto
     if any(one.missing or one.seedless for _, one in used):
         return None
     return contrast([(weight, scaled(one.scores, ratio)) for weight, one in used])
+
+
+def _mean(cells: Sequence[Outcomes], ratio: bool) -> float:
+    """Every combination weighs as much as in the test, however many seeds it has."""
+    return score([score(cell.scores, ratio) for cell in cells], ratio)
 
 
 def _exists(outcomes: Outcomes) -> bool:

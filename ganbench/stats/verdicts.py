@@ -59,6 +59,8 @@ class Contrast:
     spread: float | None = None  # between seeds, on the scale of the test
     cells: int = 1  # configurations on the side of the level: more than one in a main effect
     unwired: str = ""  # a sentence, where the scores show that something is not connected
+    # Of the two sides, where they are no plain means over runs: a main effect is a mean over combinations
+    scores: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,12 +168,13 @@ def _finding(one: Contrast, rule: Rule, p: float, p_failing: float, m: int) -> F
         half = test.half_width(0.95)
         d = test.difference
         change = tuple(100 * (math.expm1(x) if rule.ratio else x) for x in (d, d - half, d + half))
+    ours, theirs = one.scores or [score(side.scores, rule.ratio) if side.scores else None for side in (level, baseline)]
     praised = test is not None and (test.difference < 0) == rule.lower_is_better
     return Finding(
         n=len(level.scores),
         baseline_n=len(baseline.scores),
-        score=score(level.scores, rule.ratio) if level.scores else None,
-        baseline_score=score(baseline.scores, rule.ratio) if baseline.scores else None,
+        score=ours,
+        baseline_score=theirs,
         change_percent=change[0],
         ci_low=change[1],
         ci_high=change[2],

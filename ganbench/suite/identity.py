@@ -16,6 +16,8 @@ from ganbench.api.config import Json, PluginSpec, RunConfig
 from ganbench.api.plugin import Kind
 
 SLUG_LENGTH = 40
+SCALARS = (str, int, float, bool, type(None))
+_encoder = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 # Fields younger than the first cells, with their defaults: stated only where they differ, so that no cell is renamed.
 LATER: dict[tuple[str, ...], Json] = {
     ("training", "compile"): False,
@@ -86,11 +88,13 @@ def slug(text: str) -> str:
 
 def encode(value: Any) -> str:
     """One text per JSON value: keys sorted, no spaces."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return _encoder.encode(value)
 
 
 def _plain(value: Any) -> Any:
     """Records as dicts, tuples as lists, all the way down."""
+    if type(value) in SCALARS:
+        return value
     if is_dataclass(value):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, dict):

@@ -44,6 +44,9 @@ MUTATIONS = {
         "weights", ', keep=self.path / "checkpoint.previous.pt")', ")", f"{STORE} generations"
     ),
     "seal of JSON": Mutation("files", "    if broken_seal(value):", "    if False:", f"{CORRUPTION} flipped"),
+    "seal of the text": Mutation(
+        "sealed", ".hexdigest().encode() != end[1]:", " is None:", "tests/test_sealed.py changed"
+    ),
     "seal of lines": Mutation(
         "files", "    if sealed:\n        text", "    if False:\n        text", f"{CORRUPTION} flipped"
     ),

@@ -75,8 +75,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def put(path: Path, keys: list[str], value: Any) -> None:
-    """The value at these keys of a JSON file, as far as they lead; all of it without keys. Seals hold."""
+def put(path: Path, keys: list[str], value: Any, indent: int | None = None) -> None:
+    """The value at these keys of a JSON file, as far as they lead; all of it without keys. Seals hold, and with the
+    indent of 1 the text is as ganbench writes it."""
     lines = path.suffix == ".jsonl"
     held = json.loads(path.read_text()) if path.exists() and not lines else {"step": 1, "images": 32, "metrics": {}}
     if not isinstance(held, dict):  # what an earlier change has left
@@ -95,7 +96,7 @@ def put(path: Path, keys: list[str], value: Any) -> None:
         held["seal"] = seal(held)
     path.parent.mkdir(exist_ok=True)
     with path.open("a" if lines else "w") as file:
-        file.write(json.dumps(held) + "\n")
+        file.write(json.dumps(held, indent=None if lines else indent) + "\n")
 
 
 def check_damage(finished: Path, tmp_path: Path, found: list[tuple[str, int, list[str], Any]]) -> None:
@@ -104,7 +105,7 @@ def check_damage(finished: Path, tmp_path: Path, found: list[tuple[str, int, lis
     shutil.copytree(finished, root)
     cells = sorted((root / "demo" / "cells").iterdir())
     for name, number, keys, value in found:
-        put((root / "demo" if name in OURS else cells[number % len(cells)]) / name, keys, value)
+        put((root / "demo" if name in OURS else cells[number % len(cells)]) / name, keys, value, indent=number % 2)
     for words in (["status"], ["report", "demo", "--allow-partial", "--format", "md,csv,tex,html,json"]):
         done = CliRunner().invoke(app, [*words, "--results", str(root)])
         if done.exception is not None and not isinstance(done.exception, SystemExit):

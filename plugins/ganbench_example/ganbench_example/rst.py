@@ -32,8 +32,7 @@ def document(summary: Summary) -> Iterable[str]:
         yield from (".. warning::", f"   {text(warning)}", "")
     yield from (f".. list-table:: {text(key.title or key.name)}", "   :header-rows: 1", "")
     yield from row("level", "score", "change", "95 % interval", "p (adjusted)", "verdict", "seeds", "failures")
-    if effects:
-        first = effects[0]
+    if first := summary.baseline(key.name):
         yield from row("baseline", number(first.baseline_score), *[""] * 4, first.baseline_n, first.baseline_failures)
     for effect in effects:
         name = f"{effect.axis}: {effect.level}" if effect.axis else effect.level

@@ -81,7 +81,7 @@ def forest(summary: Summary) -> dict[str, Any]:
         "ticks": figures.ticks(scale, key),
         "rows": [row(effect, key, scale) for effect in effects],
         "verdicts": [v for v in wording.SIGNS if any(effect.verdict == v for effect in effects)],
-        "baseline": effects[0] if effects else None,
+        "baseline": summary.baseline(key.name),
         "better": "left" if key.direction == "lower" else "right",
     }
 

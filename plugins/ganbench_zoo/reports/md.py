@@ -55,8 +55,7 @@ def _verdicts(summary: Summary, key: MetricKey) -> Iterable[str]:
         *("change [95 % interval]", "p (adjusted)", "verdict", "seeds", "failures", "note"),
     )
     yield _rule(3 + len(extra) + 5)
-    if effects:
-        first = effects[0]
+    if first := summary.baseline(key.name):
         yield _row(
             *("baseline", wording.number(first.baseline_score), *(_mean(summary, key, None, name) for name in extra)),
             *("", "", "", *_seeds(first.baseline_n, first.baseline_failures), ""),
@@ -80,7 +79,8 @@ def _others(summary: Summary, keys: Sequence[MetricKey]) -> Iterable[str]:
     yield _rule(1 + len(keys))
     levels = list(dict.fromkeys((effect.axis, effect.level) for effect in summary.effects))
     if levels:
-        yield _row("baseline", *(wording.number(found[*levels[0], key.name].baseline_score) for key in keys))
+        base = [summary.baseline(key.name) for key in keys]
+        yield _row("baseline", *(wording.number(one.baseline_score if one else None) for one in base))
     bounds = [wording.bound(summary, key.name) for key in keys]
     for word in dict.fromkeys(bound[0] for bound in bounds if bound):
         cells = (wording.number(bound[1]) if bound and bound[0] == word else "" for bound in bounds)

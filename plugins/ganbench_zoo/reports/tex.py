@@ -55,8 +55,7 @@ def _table(summary: Summary) -> Iterable[str]:
     yield r"\toprule"
     yield _row("level", titles[0], r"change", r"$p$", *titles[1:], "verdict", "seeds")
     yield r"\midrule"
-    if effects:
-        first = effects[0]
+    if first := summary.baseline(key.name):
         base = [found[first.axis, first.level, other.name].baseline_score for other in others]
         seeds = f"{first.baseline_n}/{first.baseline_n + first.baseline_failures}"
         yield _row("baseline", _number(first.baseline_score), "", "", *map(_number, base), "", seeds)

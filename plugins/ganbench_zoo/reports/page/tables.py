@@ -46,11 +46,11 @@ def others(summary: Summary) -> dict[str, Any]:
     keys = [key for key in summary.keys if key.name != summary.suite.primary_metric]
     found = {(e.axis, e.level, e.metric): e for e in summary.effects}
     names = list(dict.fromkeys((e.axis, e.level) for e in summary.effects))
-    first = names[0] if names else None
+    base = [summary.baseline(key.name) for key in keys]
     return {
         "metrics": keys,
         "bounds": [bound(summary, key.name) for key in keys],
-        "baseline": [found[*first, key.name].baseline_score if first else None for key in keys],
+        "baseline": [one.baseline_score if one else None for one in base],
         "rows": [
             (wording.name_of(name), [_score(found.get((*name, key.name)), key) for key in keys]) for name in names
         ],
@@ -148,7 +148,7 @@ def costs(summary: Summary) -> dict[str, Any]:
     """Means over the finished runs of each level, and the plot of quality against seconds."""
     key = wording.primary(summary)
     effects = {(e.axis, e.level): e for e in summary.effects if e.metric == key.name}
-    first = next(iter(effects.values()), None)
+    first = summary.baseline(key.name)
     rows: list[Cost] = []
     points: list[figures.Point] = []
     for level, members in by_level(summary).items():
