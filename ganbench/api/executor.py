@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -61,6 +62,11 @@ class Workers(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Executor(Plugin):
+    def warm(self) -> AbstractContextManager[None]:
+        """Entered before suites are read, and left when the last one has ended: an executor may begin here what takes
+        seconds to start. Nothing is known yet of what will run, and perhaps nothing will."""
+        return nullcontext()
+
     def start(self, options: RunOptions, jobs: int | None, threads: int, say: Callable[[str], None]) -> Workers:
         """`jobs` is how many cells may run at once, None lets the executor decide; `threads` is what each of them
         computes with on a CPU."""

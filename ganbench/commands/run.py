@@ -6,11 +6,15 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from ganbench import registry
+from ganbench.api.executor import Executor
 from ganbench.commands.arguments import Choice, load_suites, request_of
+from ganbench.commands.prepare import spec_of
 from ganbench.commands.screen import console, counted, document, note, safe
 from ganbench.errors import ConfigError, GanbenchError
 from ganbench.store import Store, SuiteFolder
@@ -41,18 +45,28 @@ class Ran:
 
 def run_suites(choice: Choice, store: Store, view: View) -> Iterator[Ran]:
     """Run what is not finished of each suite, until one is told to stop. Reports are written where all is there."""
-    from ganbench.runner import run_suite
+    with warm_executor(choice):  # importing torch takes seconds: the executor does so at the same time
+        from ganbench.runner import run_suite
 
-    request = request_of(choice)
-    started = time.monotonic()
-    for suite in load_suites(choice):
-        left = None
-        if request.max_seconds is not None:
-            left = max(request.max_seconds - (time.monotonic() - started), 0.0)
-        outcome = run_suite(suite, store, replace(request, max_seconds=left), view)
-        yield with_report(Ran(suite=suite, folder=store.suite(suite.folder), outcome=outcome))
-        if outcome.code in STOPPED:
-            break
+        request = request_of(choice)
+        started = time.monotonic()
+        for suite in load_suites(choice):
+            left = None
+            if request.max_seconds is not None:
+                left = max(request.max_seconds - (time.monotonic() - started), 0.0)
+            outcome = run_suite(suite, store, replace(request, max_seconds=left), view)
+            yield with_report(Ran(suite=suite, folder=store.suite(suite.folder), outcome=outcome))
+            if outcome.code in STOPPED:
+                break
+
+
+def warm_executor(choice: Choice) -> AbstractContextManager[None]:
+    """What is wrong with the choice of an executor is told with everything else that is wrong."""
+    try:
+        spec = spec_of(choice.executor, choice.executor_options, "--executor-option")
+        return cast(Executor, registry.make("executor", spec)).warm()
+    except GanbenchError:
+        return contextlib.nullcontext()
 
 
 def with_report(ran: Ran) -> Ran:

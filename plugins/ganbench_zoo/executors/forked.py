@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -87,29 +87,54 @@ class ForkServer:
             self.children.clear()
 
     def close(self) -> None:
-        if self.server is not None and self.server.stdin is not None:
-            with contextlib.suppress(OSError):
-                self.server.stdin.close()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.server.wait(5.0)
-            self.server.kill()
-            self.server.wait()
-            if self.server.stdout is not None:
-                self.server.stdout.close()
+        if self.server is not None:
+            end(self.server, seconds=5.0)
             self.server = None
 
     def _start(self) -> None:
         self.close()
         self.buffer, self.started = b"", []
-        self.server = subprocess.Popen(
-            [sys.executable, "-m", "ganbench.forkserver"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=os.environ | self.environment,
-            start_new_session=True,
-        )
+        self.server = _warm.pop(frozenset(self.environment.items()), None) or start(self.environment)
         assert self.server.stdout is not None
         os.set_blocking(self.server.stdout.fileno(), False)
+
+
+_warm: dict[frozenset[tuple[str, str]], subprocess.Popen[bytes]] = {}  # environment -> a server that nobody uses yet
+
+
+@contextlib.contextmanager
+def warm(environment: Mapping[str, str]) -> Iterator[None]:
+    """A server that imports torch from now on, for the first who needs one of this environment."""
+    key = frozenset(environment.items())
+    server = _warm[key] = start(environment)
+    try:
+        yield
+    finally:
+        if _warm.get(key) is server:
+            del _warm[key]
+            end(server)
+
+
+def start(environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "ganbench.forkserver"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=os.environ | environment,
+        start_new_session=True,
+    )
+
+
+def end(server: subprocess.Popen[bytes], seconds: float = 0.0) -> None:
+    """Without standard input it ends by itself, in so many seconds; or is killed, for what it only imports."""
+    assert server.stdin is not None and server.stdout is not None
+    with contextlib.suppress(OSError):
+        server.stdin.close()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        server.wait(seconds)
+    server.kill()
+    server.wait()
+    server.stdout.close()
 
 
 def available() -> bool:

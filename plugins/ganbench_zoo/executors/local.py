@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ganbench import ConfigError, Executor, Exit, Job, RunOptions
 from ganbench_zoo.executors import gpus as gpus_, memory
-from ganbench_zoo.executors.forked import Forked, ForkServer, available
+from ganbench_zoo.executors.forked import Forked, ForkServer, available, warm
 from ganbench_zoo.executors.gpus import PerGpu, Seats
 
 DUMP_SECONDS = 0.5  # for a hanging cell to write its stacks
@@ -34,6 +34,10 @@ class Local(Executor):
 
     cells_per_gpu: PerGpu = 1  # >= 1; auto: as many as its memory holds, once the first cell has shown what one needs
     fork_server: bool = True  # import torch once and fork the cells, where the system forks safely (Linux)
+
+    def warm(self) -> contextlib.AbstractContextManager[None]:
+        # One thread is what nearly every suite asks for; where it is another number, this server is not used.
+        return warm(environment_of(1)) if self.fork_server and available() else contextlib.nullcontext()
 
     def start(self, options: RunOptions, jobs: int | None, threads: int, say: Callable[[str], None]) -> LocalWorkers:
         gpus = gpus_.visible() if options.device in ("auto", "cuda") else []
