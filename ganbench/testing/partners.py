@@ -97,8 +97,8 @@ INFOS: tuple[Callable[[], DatasetInfo], ...] = (
 def base_of(plugin: Plugin) -> tuple[Slots, DatasetInfo]:
     """The first combination that goes with a plugin, the usual parts first. Raises AssertionError where none does."""
     first = ""
-    for changes in ({}, CONDITIONAL):
-        for slots in _combinations(plugin):
+    for slots in _combinations(plugin):
+        for changes in ({}, CONDITIONAL):
             for make in INFOS:
                 info = make()
                 if not (sentence := refusal(parts_of({**slots, "changes": changes}, info))):
@@ -139,7 +139,8 @@ def one_step(slots: Slots, info: DatasetInfo, what: str, **changes: Any) -> bool
 
 
 def check_partners(plugin: Plugin) -> None:
-    """One step with every loss, procedure, architecture and other trick that does not refuse it."""
+    """One step with every loss, procedure, architecture and other trick that does not refuse it, or does not where G
+    knows the labels."""
     slots, info = base_of(plugin)
     own = kind_of(plugin)
     for kind, _ in TRAINING:
@@ -147,7 +148,9 @@ def check_partners(plugin: Plugin) -> None:
             if kind == own != "trick":
                 continue
             others: Slots = {"tricks": [*slots["tricks"], name]} if kind == "trick" else {kind: name}
-            one_step({**slots, **others}, info, f"with the {kind} {name}")
+            both, what = {**slots, **others}, f"with the {kind} {name}"
+            if not one_step(both, info, what):
+                one_step(both, info, f"{what} and a conditional G", **CONDITIONAL)
 
 
 def check_data(plugin: Plugin) -> None:

@@ -112,3 +112,29 @@ def test_one_that_cannot_start_here_is_not_judged() -> None:
 
     with pytest.raises(NotChecked, match="no cluster"):
         check_executor(Nowhere())
+
+
+class Unanswered(MINE.MyExecutorWorkers):
+    """A cluster whose commands are installed here, and nobody answers them."""
+
+    def poll(self) -> list[Exit]:
+        raise ConfigError("the jobs were refused: no controller")
+
+
+def test_one_whose_cluster_takes_no_jobs_is_not_judged() -> None:
+    with pytest.raises(NotChecked, match=r"^it takes no jobs here: the jobs were refused: no controller$"):
+        check_executor(Defective(workers=Unanswered))
+
+
+class BreaksLater(MINE.MyExecutorWorkers):
+    """A cluster that has run jobs, and then takes no more."""
+
+    def submit(self, job: Job) -> None:
+        if job.cell == "long":
+            raise ConfigError("full")
+        super().submit(job)
+
+
+def test_one_that_ran_jobs_and_then_takes_none_is_judged() -> None:
+    with pytest.raises(ConfigError, match="full"):
+        check_executor(Defective(workers=BreaksLater))

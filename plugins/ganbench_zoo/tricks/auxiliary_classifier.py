@@ -22,6 +22,7 @@ class AuxiliaryClassifier(Trick):
 
     G learns from its fakes; D from reals, and with `on_fakes_in_d`, as in the paper, from fakes as well. One output per
     label: cross entropy for classes, binary cross entropy for flags, mean over flags; the sum over labels counts.
+    With `g_weight` 0 only D learns labels, and G needs none.
     """
 
     labels: dict[str, float] = field(default_factory=dict)  # name -> weight, > 0; empty: all labels of the data set, 1
@@ -59,7 +60,19 @@ class AuxiliaryClassifier(Trick):
                 "auxiliary_classifier needs extra outputs of D, and the architecture "
                 f"{parts.config.architecture.name} does not obey discriminator.heads"
             )
-        return None
+        return self.unheard(parts)
+
+    def unheard(self, parts: Parts) -> str | None:
+        """Fakes are asked for with labels, which only a conditional G can show; samples of vae_gan's prior, too."""
+        if not (self.g_weight or self.on_fakes_in_d) or parts.config.generator.conditioning != "none":
+            return None
+        if "generator.conditioning" not in parts.architecture.obeys:  # labels reach such a G in ways of its own
+            return None
+        mend = "g_weight to 0 and on_fakes_in_d to false" if self.on_fakes_in_d else "g_weight to 0"
+        return (
+            "auxiliary_classifier asks for labels in fakes, and G hears of none: set generator.conditioning, or, where "
+            f"only D is to learn labels, {mend}"
+        )
 
     def configure(self, config: RunConfig, info: DatasetInfo) -> RunConfig:
         sizes = {name: info.labels[name].size for name in self.chosen(info.labels) if name in info.labels}

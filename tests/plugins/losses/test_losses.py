@@ -159,7 +159,7 @@ def test_a_weight_of_d_scales_its_adversarial_loss_and_no_other_term(name):
     """Report R4 halves D's loss beside its class losses."""
 
     def first(weight):
-        config = tiny_config(discriminator={"norm": "none"})
+        config = tiny_config(discriminator={"norm": "none"}, generator={"conditioning": "concat"})
         loss = make(name, discriminator_weight=weight)
         training, data = tiny_training(tiny_parts(config, loss=loss, tricks=["auxiliary_classifier"]))
         return run_steps(training, data)

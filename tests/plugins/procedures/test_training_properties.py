@@ -43,7 +43,8 @@ def test_a_part_that_is_frozen_in_eval_mode_stays_so():
 
 
 def draws_of_the_penalty(tricks):
-    training, data = tiny_training(tiny_parts(tiny_config(discriminator={"norm": "none"}), tricks=tricks))
+    config = tiny_config(discriminator={"norm": "none"}, generator={"conditioning": "concat"})
+    training, data = tiny_training(tiny_parts(config, tricks=tricks))
     penalty, seen = training.tricks["gradient_penalty"], []
     points = penalty.points
 

@@ -5,14 +5,16 @@ import torch
 import torch.nn.functional as F
 
 from ganbench import Batch, ConfigError, DatasetInfo, LabelInfo
-from ganbench.testing import check_trick, run_steps, tiny_info, tiny_parts, tiny_training
+from ganbench.testing import check_trick, run_steps, tiny_config, tiny_info, tiny_parts, tiny_training
 from ganbench_zoo.architectures.dcgan import DCGAN
 from ganbench_zoo.tricks.auxiliary_classifier import AuxiliaryClassifier, combination
+
+KNOWS = tiny_config(generator={"conditioning": "concat"})  # G knows the labels
 
 
 def first_terms(trick, **changes):
     """Terms of the first step, and what D's heads answered in each pass."""
-    training, data = tiny_training(tiny_parts(tricks=[trick], **changes))
+    training, data = tiny_training(tiny_parts(KNOWS, tricks=[trick], **changes))
     heads = []
     training.networks.discriminator.register_forward_hook(lambda module, inputs, output: heads.append(output.heads))
     return run_steps(training, data), heads, data.batch(0).labels
@@ -90,7 +92,7 @@ def test_a_vector_head_answers_for_classes_and_flags_side_by_side():
 @pytest.mark.parametrize("procedure", ["adversarial", "split_d_steps"])
 def test_shared_heads_conform(heads, procedure):
     trick = AuxiliaryClassifier(heads=heads, on_fakes_in_d=True)
-    check_trick(trick, losses=["hinge"], procedure=procedure, info=CLASSES)
+    check_trick(trick, losses=["hinge"], procedure=procedure, config=KNOWS, info=CLASSES)
 
 
 def test_only_chosen_labels_have_heads():
@@ -106,7 +108,7 @@ def test_split_d_steps_classifies_the_side_it_looks_at():
 
 
 def test_heads_learn():
-    training, data = tiny_training(tiny_parts(tricks=["auxiliary_classifier"]))
+    training, data = tiny_training(tiny_parts(KNOWS, tricks=["auxiliary_classifier"]))
     heads = training.networks.discriminator.heads
     before = [p.detach().clone() for p in heads.parameters()]
     run_steps(training, data)
@@ -131,11 +133,35 @@ VALUES = DatasetInfo(shape=(3, 16, 16), counts={"train": 24}, labels={"age": Lab
         (AuxiliaryClassifier(), {"info": VALUES}, "age is a value"),
         (AuxiliaryClassifier(heads="joint"), {}, "marks has flags"),
         (AuxiliaryClassifier(heads="joint", labels={"kind": 1.0}), {}, "joint changes nothing with one label, kind"),
+        (AuxiliaryClassifier(), {}, "G hears of none: .* labels, g_weight to 0$"),
+        (AuxiliaryClassifier(g_weight=0.0, on_fakes_in_d=True), {}, "g_weight to 0 and on_fakes_in_d to false$"),
+        (AuxiliaryClassifier(), {"architecture": "vae_gan", "procedure": "vae_gan"}, "G hears of none"),
     ],
 )
 def test_what_cannot_go_together_is_refused_with_a_sentence(trick, changes, sentence):
     with pytest.raises(ConfigError, match=sentence):
         tiny_training(tiny_parts(tricks=[trick], **changes))
+
+
+class Translator(DCGAN):
+    """Its G hears of labels in a way of its own."""
+
+    obeys = DCGAN.obeys - {"generator.conditioning"}
+
+
+@pytest.mark.parametrize(
+    ("trick", "changes"),
+    [
+        (AuxiliaryClassifier(g_weight=0.0), {}),  # a semi-supervised D: nobody asks fakes for labels
+        (AuxiliaryClassifier(on_fakes_in_d=True), {"architecture": Translator()}),
+        *(
+            (AuxiliaryClassifier(), {"config": tiny_config(generator={"conditioning": how})})
+            for how in ("concat", "embedding", "conditional_norm")
+        ),
+    ],
+)
+def test_labels_that_g_hears_of_or_is_not_asked_for_are_no_conflict(trick, changes):
+    tiny_training(tiny_parts(tricks=[trick], **changes))
 
 
 @pytest.mark.parametrize(

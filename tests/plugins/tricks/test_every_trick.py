@@ -13,11 +13,18 @@ TRICKS, LOSSES, PROCEDURES = built_in.names("trick"), built_in.names("loss"), bu
 
 LOSS = {"swapped_labels": "saturating"}  # of tricks that the usual one leaves nothing to do; non_saturating otherwise
 
+KNOWS: dict[str, object] = {"generator": {"conditioning": "concat"}}  # G knows the labels
+CHANGES = {"auxiliary_classifier": KNOWS}  # of the configuration, which tricks need
+
 KINDS = ["non_saturating", "hinge", "relativistic_paired"]  # of losses: reads labels, reads none, compares
 
 
 def loss_of(name):
     return LOSS.get(name, "non_saturating")
+
+
+def config_of(name, **changes):
+    return tiny_config(**CHANGES.get(name, {}), **changes)
 
 
 def make(name, **options):
@@ -27,7 +34,7 @@ def make(name, **options):
 @pytest.mark.parametrize("name", TRICKS)
 def test_every_trick_with_every_kind_of_loss_resumes_exactly_or_is_refused(name):
     """One loss of each kind, since a trick can tell no more of it; the product is in the soak test."""
-    refused = check_trick(make(name), losses=[*dict.fromkeys([loss_of(name), *KINDS])])
+    refused = check_trick(make(name), losses=[*dict.fromkeys([loss_of(name), *KINDS])], config=config_of(name))
     assert all(sentence.strip() for sentence in refused)
 
 
@@ -39,17 +46,21 @@ def test_every_trick_with_every_procedure(name, procedure):
     trick = make(name)
     if procedure == "unrolled" and type(trick).after_update is not Trick.after_update:
         with pytest.raises(ConfigError, match="cannot look ahead"):
-            tiny_training(tiny_parts(loss=loss_of(name), procedure=procedure, tricks=[trick]))
+            tiny_training(tiny_parts(config_of(name), loss=loss_of(name), procedure=procedure, tricks=[trick]))
         return
     # torch has no third derivative of batch norm, which steps ahead through a gradient penalty need
-    config = tiny_config(discriminator={"norm": "layer"}) if procedure == "unrolled" else None
+    config = config_of(name, **({"discriminator": {"norm": "layer"}} if procedure == "unrolled" else {}))
     made = Unrolled(lookahead=1) if procedure == "unrolled" else procedure
     assert not check_trick(trick, losses=[loss_of(name)], architecture=architecture, procedure=made, config=config)
 
 
 def test_all_tricks_at_once():
     refusing = {"weight_clipping", "spectral_regularization", "swapped_labels"}  # spectral norm twice; the loss
-    check_run(lambda: tiny_training(tiny_parts(tricks=[name for name in TRICKS if name not in refusing])))
+    check_run(
+        lambda: tiny_training(
+            tiny_parts(tiny_config(**KNOWS), tricks=[name for name in TRICKS if name not in refusing])
+        )
+    )
 
 
 def test_two_instances_of_one_trick():
@@ -60,7 +71,7 @@ def test_two_instances_of_one_trick():
 
 @pytest.mark.parametrize("name", TRICKS)
 def test_every_trick_under_bf16(name):
-    config = tiny_config()
+    config = config_of(name)
     config = replace(config, training=replace(config.training, precision="bf16"))
     check_trick(make(name), losses=[loss_of(name)], config=config)
 
@@ -74,7 +85,8 @@ COMBINATIONS += [(loss, "adversarial", size) for loss in [*KINDS, "saturating"] 
 @pytest.mark.parametrize(("loss", "procedure", "size"), COMBINATIONS)
 @pytest.mark.parametrize("name", TRICKS)
 def test_every_combination_at_every_size(name, loss, procedure, size):
-    config = tiny_config(ema=0.9, input_range=(0.0, 255.0), training={"g_updates": 1 + (procedure != "loss_balanced")})
+    training = {"g_updates": 1 + (procedure != "loss_balanced")}
+    config = config_of(name, ema=0.9, input_range=(0.0, 255.0), training=training)
     if procedure == "unrolled":
         config = change(config, discriminator={"norm": "layer"})
     architecture = "vae_gan" if procedure == "vae_gan" else "dcgan"
