@@ -39,6 +39,7 @@ from ganbench.api.training import (
     Targets,
     Terms,
     Training,
+    moved,
 )
 from ganbench.seeds import derive, reseed
 
@@ -229,19 +230,19 @@ def update_ema(training: Training) -> None:
 
 
 # --- sampling ------------------------------------------------------------------------------------
-def draw_latents(n: int, config: LatentsConfig, rng: torch.Generator) -> Tensor:
-    """n latents [n, size] of the configured distribution, on the CPU."""
+def draw_latents(n: int, config: LatentsConfig, rng: torch.Generator, like: Tensor | None = None) -> Tensor:
+    """n latents [n, size] of the configured distribution, drawn on the CPU and moved to the device of `like`."""
     match config.distribution:
         case "normal":
-            return torch.randn(n, config.size, generator=rng)
+            latents = torch.randn(n, config.size, generator=rng)
         case "uniform":
-            return torch.rand(n, config.size, generator=rng) * 2 - 1
+            latents = torch.rand(n, config.size, generator=rng) * 2 - 1
         case "unit_uniform":
-            return torch.rand(n, config.size, generator=rng)
+            latents = torch.rand(n, config.size, generator=rng)
         case "sphere":
             latents = torch.randn(n, config.size, generator=rng)
-            scale: Tensor = config.size**0.5 / latents.norm(dim=1, keepdim=True).clamp_min(1e-12)
-            return latents * scale
+            latents *= config.size**0.5 / latents.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    return moved(latents, like)
 
 
 def repeat_labels(data: Data, n: int, domain: str = "") -> Labels:

@@ -100,11 +100,11 @@ class Moment:
 
     def normal(self, purpose: str, shape: tuple[int, ...], like: Tensor | None = None) -> Tensor:
         """Standard normal numbers of that shape, on the device of `like`."""
-        return _to(like, torch.randn(shape, generator=self.rng(purpose)))
+        return moved(torch.randn(shape, generator=self.rng(purpose)), like)
 
     def uniform(self, purpose: str, shape: tuple[int, ...], like: Tensor | None = None) -> Tensor:
         """Numbers uniform in [0, 1) of that shape, on the device of `like`."""
-        return _to(like, torch.rand(shape, generator=self.rng(purpose)))
+        return moved(torch.rand(shape, generator=self.rng(purpose)), like)
 
 
 class Discriminate(Protocol):
@@ -253,7 +253,8 @@ def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
     return (per_sample(values) * weight).sum() / weight.sum().clamp_min(1e-8)
 
 
-def _to(like: Tensor | None, values: Tensor) -> Tensor:
+def moved(values: Tensor, like: Tensor | None) -> Tensor:
+    """Numbers that were drawn on the CPU, on the device of `like`; the host does not wait for it."""
     if like is None:
         return values
     pinned = values.pin_memory() if like.is_cuda else values  # else the host would wait for the copy

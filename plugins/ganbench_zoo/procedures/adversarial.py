@@ -57,8 +57,8 @@ class Adversarial(Procedure):
         """Reals against as many fakes, which have their labels."""
 
         def generate(moment: Moment) -> Batch:
-            latents = draw_latents(len(real), training.config.latents, moment.rng("latents"))
-            images = training.networks.generator(latents.to(real.images.device), real.labels)
+            latents = draw_latents(len(real), training.config.latents, moment.rng("latents"), real.images)
+            images = training.networks.generator(latents, real.labels)
             return Batch(images=images, labels=real.labels)
 
         return Game(real=real, generate=generate, discriminator=training.networks.discriminator)
