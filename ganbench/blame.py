@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import sysconfig
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 
 from ganbench.api.plugin import Plugin
 
 _FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<function>\S+)')
-_LIBRARIES = (sysconfig.get_path("stdlib"), "/torch/", "/numpy/", "<frozen", "/ganbench/")
+# Parts of paths that are no place of a user's; a checkout of ganbench in which somebody writes plugins may be one.
+_LIBRARIES = (sysconfig.get_path("stdlib"), "-packages/torch/", "-packages/numpy/", "<frozen")
+_OURS = (f"{Path(__file__).parent}/", "-packages/ganbench/")
 MEMORY = ("out of memory", "can't allocate memory", "std::bad_alloc")  # of RuntimeErrors
 
 
@@ -65,5 +68,5 @@ def last_place(log: Sequence[str]) -> str:
         if found is None:
             break
         frames.append(found)
-    ours = [frame for frame in frames if not any(part in frame["file"] for part in _LIBRARIES)] or frames[:1]
+    ours = [frame for frame in frames if not any(part in frame["file"] for part in (*_LIBRARIES, *_OURS))] or frames[:1]
     return "".join(f" in {f['function']} ({f['file'].rpartition('/')[2]}:{f['line']})" for f in ours[:1])

@@ -89,6 +89,9 @@ def test_the_innermost_place_that_is_not_a_librarys_is_named() -> None:
     ]
     assert last_place(log) == " in extra_loss (my_trick.py:12)"
     assert last_place(log[:3]) == " in idle (other.py:1)"
+    mine = '  File "/home/me/ganbench/my_trick.py", line 3 in view'  # in a checkout of this project, as it is called
+    inside = f'  File "{process.__file__}", line 7 in work'
+    assert last_place(["Current thread 0x2 (most recent call first):", inside, mine]) == " in view (my_trick.py:3)"
     assert last_place(log[3:5]) == " in conv (functional.py:9)" and last_place(["killed"]) == ""
 
 
