@@ -11,11 +11,16 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+LONG = 1 << 20  # characters of JSON, from which on nobody reads it: laying it out takes twice the time of making it
+
+
 def document(value: Any) -> None:
     """The one JSON document of `--json`."""
     from ganbench.files import plain
 
-    print(json.dumps(plain(value), indent=1, allow_nan=False))
+    value = plain(value)
+    text = json.dumps(value, allow_nan=False)
+    print(text if len(text) > LONG else json.dumps(value, indent=1, allow_nan=False))
 
 
 def console(stderr: bool = False) -> Console:

@@ -49,7 +49,7 @@ def load(
 
 def load_resolved(text: str, source: str = "suite.yaml") -> Suite:
     """The suite that `dump` wrote, without importing any plugin: its names and options were checked before."""
-    root, problems = parse(text, source)
+    root, problems = parse(text, source, own=True)
     if root is None:
         raise _error(problems)
     return _Loader(source, problems, plugins=False).load(root, None, (), None, True)

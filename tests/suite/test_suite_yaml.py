@@ -5,7 +5,7 @@ import json
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from ganbench.suite.yaml import parse
+from ganbench.suite.yaml import Node, parse
 
 
 def value(text: str) -> object:
@@ -187,3 +187,20 @@ def test_json_is_read_as_json_means_it(data: object) -> None:
 def test_any_text_gives_a_tree_or_problems(text: str) -> None:
     node, problems = parse(text, "s.yaml")
     assert node is not None or problems
+
+
+@given(st.text(max_size=60) | st.text("[]{}:,-&*<>!|%@`'\"#?\n\t ab01\ufeff\u2028", max_size=60))
+@settings(deadline=None, max_examples=300)
+def test_libyaml_reads_what_ganbench_wrote_as_pyyaml_does(text: str) -> None:
+    def read(own: bool) -> tuple[object, list[str]]:
+        node, problems = parse(text, "s.yaml", own=own)
+        return node and bare(node), [str(problem) for problem in problems]
+
+    assert read(own=True) == read(own=False)
+
+
+def bare(node: Node) -> object:
+    """Without places, which libyaml may count otherwise."""
+    if isinstance(node.value, dict):
+        return {key: bare(child) for key, child in node.value.items()}
+    return [bare(child) for child in node.value] if isinstance(node.value, list) else node.value
