@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: every figure of docs/performance.md, one after another; about half an hour on two idle cores.
+"""`python -m benchmarks`: every figure of docs/performance.md, one after another; about an hour on two idle cores.
 
 `python -m benchmarks NAME ...` runs some of them. Each has options of its own: `python -m benchmarks.NAME --help`.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-FIGURES = ("training_step", "evaluation", "harness_share", "growth", "starting")
+FIGURES = ("training_step", "evaluation", "harness_share", "growth", "starting", "quickstart")
 LIMIT_SECONDS = 1800  # for each
 
 

@@ -13,6 +13,7 @@ comes out of its package: batch norm not folded, the usual memory format.
 | torch-fidelity, cache | the same, features and statistics of the reference from its own cache |
 | pytorch-fid | `get_activations` over PNG files, mean and covariance, its distance to known statistics; FID alone |
 | clean-fid | `get_files_features` over PNG files with its resizing, to 64, and its distance; FID alone |
+| torchmetrics | `FrechetInceptionDistance` with this network, the reals' sums kept between evaluations; FID alone |
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from benchmarks.sides import Side, alternate, ours_environment, ratio
 
 SIDE = 64
 WANTED = {"torch-fidelity": 2.9, "torch-fidelity, cache": 1.6, "pytorch-fid": 2.0, "clean-fid": 2.0}
-PACKAGES = {"pytorch-fid": "pytorch_fid", "clean-fid": "cleanfid"}
+PACKAGES = {"pytorch-fid": "pytorch_fid", "clean-fid": "cleanfid", "torchmetrics": "torchmetrics"}
 
 
 def prepare(folder: Path, images: int) -> None:
@@ -226,6 +227,36 @@ def clean_fid(folder: str, images: int) -> peers.Work:
     return from_files(folder, extract, frechet_distance)
 
 
+# --- torchmetrics ----------------------------------------------------------------------------------------------
+def torchmetrics(folder: str, images: int) -> peers.Work:
+    from torchmetrics.image.fid import FrechetInceptionDistance
+
+    network = PlainNetwork()
+
+    class Pooled(nn.Module):
+        """Features alone, which is what it asks of a network."""
+
+        num_features = 1280
+
+        def forward(self, batch: Tensor) -> Tensor:
+            return network(batch)[0]
+
+    metric = FrechetInceptionDistance(feature=Pooled(), reset_real_features=False)
+
+    def update(name: str, real: bool) -> None:
+        for batch in of(folder, name).split(64):
+            metric.update(batch, real=real)
+
+    update("real", real=True)
+
+    def work() -> dict[str, float]:
+        metric.reset()
+        update("fake", real=False)
+        return {"fid": float(metric.compute())}
+
+    return work, work()
+
+
 # --- the table -----------------------------------------------------------------------------------------------
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -243,6 +274,7 @@ def main(arguments: list[str] | None = None) -> None:
             Side(name="torch-fidelity, cache", make=f"{at}:fidelity", arguments=shared | {"cache": True}),
             Side(name="pytorch-fid", make=f"{at}:pytorch_fid", arguments=shared),
             Side(name="clean-fid", make=f"{at}:clean_fid", arguments=shared),
+            Side(name="torchmetrics", make=f"{at}:torchmetrics", arguments=shared),
         ]
         missing = [side for side in sides if not peers.available(PACKAGES.get(side.name, "torch"))]
         sides = [stack.enter_context(side) for side in sides if side not in missing]

@@ -116,7 +116,7 @@ def ratio(slower: Side, faster: Side, what: str = "cpu") -> tuple[float, float, 
 
 def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
     """Median, lower and upper quartile."""
-    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
+    low, middle, high = statistics.quantiles(values * 2 if len(values) == 1 else values, n=4, method="inclusive")
     return middle, low, high
 
 

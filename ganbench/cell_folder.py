@@ -148,8 +148,8 @@ class CellFolder(Weights):
     def history(self) -> list[dict[str, Any]]:
         return read_lines(self.path / "history.jsonl")
 
-    def snapshots(self) -> list[dict[str, Any]]:
-        return read_lines(self.path / "snapshots.jsonl")
+    def snapshots(self, most: int | None = None) -> list[dict[str, Any]]:
+        return read_lines(self.path / "snapshots.jsonl", most)
 
     def replace_snapshots(self, records: Iterable[Mapping[str, Json]]) -> None:
         self.check_lease()

@@ -256,8 +256,8 @@ def ends_with_newline(path: Path) -> bool:
         return True
 
 
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The records of a .jsonl file, up to the first line that is cut or corrupt."""
+def read_lines(path: Path, most: int | None = None) -> list[dict[str, Any]]:
+    """The records of a .jsonl file, or the first few of them, up to the first line that is cut or corrupt."""
     records: list[dict[str, Any]] = []
     try:
         content = patiently(path.read_bytes)
@@ -265,7 +265,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
         return records
     except OSError as error:
         raise StoreError(f"{path}: cannot be read ({error.strerror or error})") from error
-    for line in content.split(b"\n"):
+    for line in content.split(b"\n") if most is None else content.split(b"\n", most)[:most]:
         try:
             record = json.loads(line)
         except (ValueError, RecursionError):

@@ -24,6 +24,7 @@ from ganbench.report.looks import Looks
 from ganbench.report.protocol import check_protocols
 from ganbench.report.summarise import combination, summarise
 from ganbench.report.terminal import plain
+from ganbench.report.untrained import with_untrained
 from ganbench.store import CellFolder, SuiteFolder, table
 from ganbench.suite import load_resolved
 
@@ -149,7 +150,7 @@ def summary_of(folder: SuiteFolder, metric: str | None = None) -> Summary:
         deleted=looks.deleted(found.cells) if looks else (),
         changes=looks.changes if looks else (),
     )
-    return with_origins(summary, origins(folder, frame.to_dict("records")))
+    return with_untrained(with_origins(summary, origins(folder, frame.to_dict("records"))), folder)
 
 
 def origins(folder: SuiteFolder, rows: Iterable[Mapping[Any, Any]]) -> dict[str, Provenance]:
