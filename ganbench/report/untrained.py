@@ -69,7 +69,8 @@ def _sentence(
     of = f"{len(unlearnt)} of {len(pairs)} levels" if len(pairs) > 1 else "the baseline"
     first = mean(first for held in pairs.values() for first, _ in held)
     if ("", "baseline") in unlearnt:
-        so = ": whether a trick matters does not show where nothing is learnt; train for longer, or change the base"
+        so = ": against a baseline that has learnt nothing, verdicts on levels that have not either say nothing about "
+        so += "the trick; train for longer, or change the base"
     else:
         so = ": how they compare with each other says nothing" if len(unlearnt) > 1 else ""
     return (
