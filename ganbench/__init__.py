@@ -82,7 +82,12 @@ if TYPE_CHECKING:  # `X as X` marks a re-export, for the type checkers of plugin
         weighted_mean as weighted_mean,
     )
     from ganbench.api.trick import Trick as Trick, change as change
-    from ganbench.errors import ConfigError as ConfigError, DataError as DataError, GanbenchError as GanbenchError
+    from ganbench.errors import (
+        ConfigError as ConfigError,
+        DataError as DataError,
+        GanbenchError as GanbenchError,
+        Unavailable as Unavailable,
+    )
     from ganbench.notebook import effects as effects, plan as plan, report as report, run as run, table as table
     from ganbench.registry import plugin as plugin, plugin_digest as plugin_digest
 
@@ -142,7 +147,7 @@ _HOME = {
         "weighted_mean",
     ],
     "api.trick": ["Trick", "change"],
-    "errors": ["ConfigError", "DataError", "GanbenchError"],
+    "errors": ["ConfigError", "DataError", "GanbenchError", "Unavailable"],
     "notebook": ["effects", "plan", "report", "run", "table"],
     "registry": ["plugin", "plugin_digest"],
 }

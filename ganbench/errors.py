@@ -22,6 +22,11 @@ class UnknownPlugin(ConfigError):
     """No installed plugin of that kind has that name."""
 
 
+class Unavailable(ConfigError):
+    """What a plugin runs on is not here: a package, a program, a cluster that answers. The plugin itself may be right,
+    so `ganbench check` skips instead of failing; the message says what is missing, and how to get it."""
+
+
 class PluginLoadError(GanbenchError):
     """A plugin is installed and broken: it raised, exited or has the wrong base class when it was imported."""
 

@@ -113,12 +113,28 @@ def refusals(parts: Parts) -> Iterator[str]:
     if parts.info.domain_label and "domains" not in parts.procedure.uses:
         name, data = parts.config.procedure.name, parts.config.dataset.name
         yield f"{data} has domains ({', '.join(parts.info.domains)}), which the procedure {name} does not use"
+    if sentence := _deaf(parts):
+        yield sentence
     for network in ("generator", "discriminator"):
         optimizer: OptimizerConfig = getattr(parts.config, network).optimizer
         if optimizer.name == "adam" and optimizer.momentum:
             yield f"{network}.optimizer.momentum is for sgd and rmsprop; adam has betas"
         if optimizer.name != "adam" and optimizer.betas != OptimizerConfig().betas:
             yield f"{network}.optimizer.betas are for adam; {optimizer.name} has momentum"
+
+
+def _deaf(parts: Parts) -> str | None:
+    """D is shown fakes with the labels of reals: where G never heard of them, they are what tells fakes, and no image
+    can mend that. The other way round is sound: G may ignore labels, and tricks may ask for them."""
+    conditioning = parts.config.discriminator.conditioning
+    if conditioning == "none" or parts.config.generator.conditioning != "none" or not parts.info.labels:
+        return None
+    if "generator.conditioning" not in parts.architecture.obeys:  # labels reach such a G in ways of its own
+        return None
+    return (
+        f"discriminator.conditioning is {conditioning}, so D is shown fakes with labels, and G hears of none: set "
+        "generator.conditioning, or, where only D is to learn labels, take auxiliary_classifier with g_weight 0 instead"
+    )
 
 
 def _changed(config: RunConfig) -> set[str]:

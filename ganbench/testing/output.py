@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import math
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +24,7 @@ from ganbench.api.metric import MetricKey
 from ganbench.api.recorded import Curve, Records, RunRecord
 from ganbench.api.report import Report
 from ganbench.api.summary import Effect, Summary
-from ganbench.errors import GanbenchError
+from ganbench.errors import GanbenchError, Unavailable
 from ganbench.testing.outcome import NotChecked
 
 PATIENCE = 60.0  # seconds for jobs that do nothing
@@ -138,24 +141,27 @@ time.sleep(600)
 
 
 def check_executor(executor: Executor) -> None:
-    """Jobs run and print into their logs, their exit codes come back, each once; one that runs on is asked to save."""
+    """Jobs run and print into their logs, their exit codes come back, each once; one that runs on is asked to save.
+
+    Raises NotChecked where it says `Unavailable` before a job has run. Files of its own, which its option `folder`
+    names, go with those of the jobs; nodes of a cluster see both where TMPDIR is a folder that they see.
+    """
     with tempfile.TemporaryDirectory() as name:
-        folder, stopped = Path(name), list[Exit]()
-        try:
-            workers = executor.start(RunOptions(device="cpu"), 2, 1, lambda message: None)
-        except GanbenchError as error:
-            raise NotChecked(f"it cannot start here: {error}") from error
+        folder, stopped, said = Path(name), list[Exit](), list[str]()
+        with judged("it cannot start"):
+            workers = beside(executor, folder).start(RunOptions(device="cpu"), 2, 1, said.append)
         try:
             assert workers.capacity >= 1, "capacity must be at least 1"
             assert workers.describe().strip() and "\n" not in workers.describe(), "describe must give one line"
-            try:
+            with judged("it takes no jobs"):  # a cluster may be known here that does not answer
                 for code in (0, 3):
                     workers.submit(job(folder, f"exit{code}", f"print('said'); raise SystemExit({code})"))
                 ended = waited(workers, 2)
-            except GanbenchError as error:  # a cluster may be known here that does not answer
-                raise NotChecked(f"it takes no jobs here: {error}") from error
             codes = {one.job.cell: one.code for one in ended}
-            assert codes == {"exit0": 0, "exit3": 3}, f"jobs that exit with 0 and 3 are told to have ended with {codes}"
+            words = f"; it said: {said[-1]}" if said else ""
+            assert codes == {"exit0": 0, "exit3": 3}, (
+                f"jobs that exit with 0 and 3 are told to have ended with {codes}{words}"
+            )
             once = len(ended) == 2 and not workers.running() and not workers.poll()
             assert once, "a job that ended must be told once, and run no more"
             log = folder / "exit3" / "log.txt"
@@ -168,6 +174,28 @@ def check_executor(executor: Executor) -> None:
         assert [one.job.cell for one in stopped] == ["long"], "stop must return the exit of the job that still ran"
         assert stopped[0].stopped and stopped[0].code != 0, "the exit of a stopped job says so: stopped=True, no code 0"
         assert (folder / "long" / "saved").exists(), "stop must let jobs save: SIGTERM first, and time to end by it"
+
+
+@contextlib.contextmanager
+def judged(what: str) -> Iterator[None]:
+    """Only `Unavailable` is a reason not to look: a broken executor refuses jobs, too."""
+    try:
+        yield
+    except Unavailable as error:
+        raise NotChecked(f"{what} here: {error}") from error
+    except GanbenchError as error:
+        raise AssertionError(
+            f"{what}: {error} (where that is for lack of what it runs on, raise Unavailable)"
+        ) from error
+
+
+def beside(executor: Executor, folder: Path) -> Executor:
+    """The same one, with the files of its own in a temporary folder."""
+    given = getattr(executor, "folder", None)
+    if not isinstance(given, str | Path):
+        return executor
+    (own := folder / "own").mkdir()
+    return replace(executor, folder=type(given)(own))  # type: ignore[call-arg]
 
 
 def job(folder: Path, name: str, code: str) -> Job:

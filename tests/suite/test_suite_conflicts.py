@@ -15,7 +15,7 @@ from ganbench.api.config import PluginSpec
 from ganbench.api.dataset import Dataset
 from ganbench.api.plugin import Plugin
 from ganbench.errors import ConflictError, DataError, PluginLoadError
-from ganbench.suite import check, conflict, expand, missing_data, parts
+from ganbench.suite import check, conflict, expand, missing_data, parts, refusals
 
 Load = Callable[..., Suite]
 INFO = DatasetInfo(shape=(3, 32, 32), counts={"train": 8}, labels={"hair": LabelInfo(kind="class", size=6)})
@@ -64,6 +64,13 @@ class Stubborn(Architecture):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Translator(Architecture):
+    """Its G hears of labels in a way of its own."""
+
+    obeys = frozenset({"discriminator.conditioning"})
+
+
+@dataclass(frozen=True, kw_only=True)
 class Absent(Dataset):
     """Is not there."""
 
@@ -77,6 +84,7 @@ FAKES: dict[tuple[str, str], type[Plugin]] = {
     ("trick", "refuses"): Refuses,
     ("trick", "broken"): Broken,
     ("architecture", "stubborn"): Stubborn,
+    ("architecture", "translator"): Translator,
     ("dataset", "absent"): Absent,
 }
 
@@ -134,6 +142,32 @@ def test_fields_that_an_architecture_does_not_obey_are_refused() -> None:
     assert conflict(slow) is None
     by_trick = RunConfig(architecture=config.architecture, tricks=(set_to("heads", {"a": 1}),))
     assert "discriminator.heads" in str(conflict(by_trick))
+
+
+@pytest.mark.parametrize("conditioning", ["concat", "embedding", "projection"])
+def test_labels_in_d_that_g_never_heard_of_are_refused(conditioning: str) -> None:
+    config = change(RunConfig(), discriminator={"conditioning": conditioning})
+    found = conflict(config)
+    assert found is not None and found.startswith(f"discriminator.conditioning is {conditioning}, so D is shown fakes")
+    assert found.count(". ") == 0  # one sentence
+    for g in ("concat", "embedding", "conditional_norm"):
+        assert conflict(change(config, generator={"conditioning": g})) is None
+
+
+def test_labels_in_g_alone_or_that_only_d_learns_are_no_conflict() -> None:
+    assert conflict(change(RunConfig(), generator={"conditioning": "concat"})) is None
+    semi = PluginSpec(name="auxiliary_classifier", options={"g_weight": 0.0})
+    assert conflict(RunConfig(tricks=(semi,))) is None
+    config = RunConfig(architecture=PluginSpec(name="translator"))
+    assert conflict(change(config, discriminator={"conditioning": "projection"})) is None
+
+
+def test_without_labels_only_their_lack_is_told() -> None:
+    config = change(RunConfig(), discriminator={"conditioning": "projection"})
+    unlabelled = DatasetInfo(shape=(3, 32, 32), counts={"train": 8})
+    assert list(refusals(parts(config, unlabelled))) == [
+        "discriminator: conditioning projection needs labels; the dataset has none"
+    ]
 
 
 def test_check_fills_in_conflicts_and_changes_nothing_else(suite: Load) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import ganbench
-from ganbench import ConfigError, Executor, Exit, Job
+from ganbench import ConfigError, Executor, Exit, Job, RunOptions, Unavailable
 from ganbench.testing import check_executor
 from ganbench.testing.outcome import NotChecked
 from ganbench_zoo.executors.local import Local
@@ -104,26 +104,91 @@ def test_a_defect_is_told(defect: Any) -> None:
         check_executor(Defective(workers=defect))
 
 
-def test_one_that_cannot_start_here_is_not_judged() -> None:
-    @dataclass(frozen=True, kw_only=True)
-    class Nowhere(Executor):
-        def start(self, *given: Any) -> Any:
-            raise ConfigError("no cluster")
+@dataclass(frozen=True, kw_only=True)
+class Nowhere(Executor):
+    error: Any = Unavailable
 
-    with pytest.raises(NotChecked, match="no cluster"):
-        check_executor(Nowhere())
+    def start(self, *given: Any) -> Any:
+        raise self.error("no cluster")
 
 
 class Unanswered(MINE.MyExecutorWorkers):
     """A cluster whose commands are installed here, and nobody answers them."""
 
+    error: Any = Unavailable
+
     def poll(self) -> list[Exit]:
-        raise ConfigError("the jobs were refused: no controller")
+        raise self.error("the jobs were refused: no controller")
 
 
-def test_one_whose_cluster_takes_no_jobs_is_not_judged() -> None:
+class Refusing(Unanswered):
+    """One that hands on whatever went wrong."""
+
+    error = ConfigError
+
+
+def test_one_that_says_that_what_it_runs_on_is_not_here_is_not_judged() -> None:
+    with pytest.raises(NotChecked, match=r"^it cannot start here: no cluster$"):
+        check_executor(Nowhere())
     with pytest.raises(NotChecked, match=r"^it takes no jobs here: the jobs were refused: no controller$"):
         check_executor(Defective(workers=Unanswered))
+
+
+def test_one_that_refuses_for_another_reason_is_broken() -> None:
+    with pytest.raises(AssertionError, match=r"^it cannot start: no cluster \(where .* raise Unavailable\)$"):
+        check_executor(Nowhere(error=ConfigError))
+    with pytest.raises(AssertionError, match=r"^it takes no jobs: the jobs were refused: no controller \(where"):
+        check_executor(Defective(workers=Refusing))
+
+
+class Loses(MINE.MyExecutorWorkers):
+    def poll(self) -> list[Exit]:
+        return [replace(one, code=75) for one in super().poll()]
+
+
+def test_what_it_said_stands_beside_exit_codes_that_are_wrong() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Telling(Defective):
+        def start(self, options: RunOptions, jobs: int | None, threads: int, say: Any) -> Any:
+            say("job 77_0 is gone without a word")
+            return super().start()
+
+    with pytest.raises(AssertionError, match=r"ended with .*75.*; it said: job 77_0 is gone without a word$"):
+        check_executor(Telling(workers=Loses))
+
+
+class Littering(MINE.MyExecutorWorkers):
+    """It keeps files of its own, and none of them goes."""
+
+    place: Path
+
+    def submit(self, job: Job) -> None:
+        assert self.place.is_dir()
+        (self.place / job.cell).touch()
+        super().submit(job)
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_files_of_its_own_lie_in_a_temporary_folder(kind: Any, tmp_path: Path) -> None:
+    made = []
+
+    @dataclass(frozen=True, kw_only=True)
+    class Keeping(Defective):
+        folder: kind = kind(tmp_path / "jobs")  # type: ignore[valid-type]
+
+        def start(self, *given: Any) -> Any:
+            made.append(super().start())
+            made[-1].place = Path(self.folder)
+            assert type(self.folder) is type(kind(tmp_path))
+            return made[-1]
+
+    class LitteringAndBroken(Littering, NoLog):
+        pass
+
+    check_executor(Keeping(workers=Littering))
+    with pytest.raises(AssertionError):
+        check_executor(Keeping(workers=LitteringAndBroken))
+    assert len(made) == 2 and not any(workers.place.exists() for workers in made) and not list(tmp_path.iterdir())
 
 
 class BreaksLater(MINE.MyExecutorWorkers):

@@ -17,6 +17,10 @@ START_SECONDS = 120.0  # for importing torch, on a slow disk
 LOST = 75  # the code of a cell whose server died: it was told to save, and may go on
 
 
+class Died(OSError):
+    """A server is gone before it has started a cell."""
+
+
 @dataclass
 class Forked:
     """A cell's process, as far as its server tells of it; has what Local needs of a subprocess.Popen."""
@@ -48,23 +52,38 @@ class ForkServer:
     server: subprocess.Popen[bytes] | None = None
     children: dict[int, Forked] = field(default_factory=dict)
     buffer: bytes = b""
-    started: list[int] = field(default_factory=list)
+    started: list[Forked] = field(default_factory=list)
 
     def fork(self, arguments: Sequence[str], log: Path, environment: Mapping[str, str]) -> Forked:
-        """Start a cell. Raises OSError when the server does not come up; then the cell needs a process of its own."""
+        """Start a cell, from another server if this one dies first. Raises OSError when that does not come up either;
+        then the cell needs a process of its own."""
+        job = {"arguments": list(arguments), "log": str(log), "environment": dict(environment)}
+        line = (json.dumps(job) + "\n").encode()
+        try:
+            return self._ask(line)
+        except Died:
+            return self._ask(line)
+
+    def _ask(self, line: bytes) -> Forked:
         if self.server is None or self.server.poll() is not None:
             self._start()
         assert self.server is not None and self.server.stdin is not None
-        job = {"arguments": list(arguments), "log": str(log), "environment": dict(environment)}
-        self.server.stdin.write((json.dumps(job) + "\n").encode())
-        self.server.stdin.flush()
+        try:
+            self.server.stdin.write(line)
+            self.server.stdin.flush()
+        except BrokenPipeError:
+            self.server.wait()  # it is about to be gone
         deadline = time.monotonic() + START_SECONDS
         while not self.started:
-            if self.server.poll() is not None or time.monotonic() > deadline:
-                raise OSError("the fork server did not start")
-            self.listen()
+            dead = self.server.poll() is not None
+            self.listen()  # what it said before it died counts
+            if dead and not self.started:
+                self.close()
+                raise Died("the fork server did not start")
+            if time.monotonic() > deadline:
+                raise OSError(f"the fork server did not start in {START_SECONDS:g} s")
             time.sleep(0.005)
-        return self.children[self.started.pop(0)]
+        return self.started.pop(0)
 
     def listen(self) -> None:
         """Take in what the server has said since the last time."""
@@ -77,8 +96,8 @@ class ForkServer:
         for line in lines:
             message = json.loads(line)
             if "started" in message:
-                self.children[message["started"]] = Forked(server=self, pid=message["started"])
-                self.started.append(message["started"])
+                child = self.children[message["started"]] = Forked(server=self, pid=message["started"])
+                self.started.append(child)
             else:
                 self.children.pop(message["ended"]).code = message["code"]
         if self.server.poll() is not None and self.children:
@@ -92,6 +111,7 @@ class ForkServer:
             self.server = None
 
     def _start(self) -> None:
+        self.listen()  # the cells of one that has died are lost
         self.close()
         self.buffer, self.started = b"", []
         self.server = _warm.pop(frozenset(self.environment.items()), None) or start(self.environment)

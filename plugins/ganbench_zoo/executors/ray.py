@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ganbench import ConfigError, Executor, Exit, Job, RunOptions
+from ganbench import ConfigError, Executor, Exit, Job, RunOptions, Unavailable
 from ganbench_zoo.executors.remote import LOST, Errand, ended, errand, gpus_of
 
 LOOK_SECONDS = 10.0  # between two looks at which nodes there are
@@ -32,7 +32,7 @@ class Ray(Executor):
         try:
             import ray
         except ImportError as error:
-            raise ConfigError("the executor ray needs Ray: pip install 'ganbench[ray]'") from error
+            raise Unavailable("the executor ray needs Ray: pip install 'ganbench[ray]'") from error
         if jobs is not None and jobs < 1:
             raise ConfigError(f"--jobs {jobs}: at least 1")
         ours = not ray.is_initialized()
@@ -61,7 +61,7 @@ def connect(ray: Any, address: str, say: Callable[[str], None]) -> None:
         else:
             ray.init(address=address, **{k: v for k, v in common.items() if k != "include_dashboard"})
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-        raise ConfigError(f"ray: cannot connect to {address!r} ({' '.join(str(error).split())[:300]})") from error
+        raise Unavailable(f"ray: cannot connect to {address!r} ({' '.join(str(error).split())[:300]})") from error
 
 
 @dataclass(kw_only=True)

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ganbench import ConfigError, Exit, Job, RunOptions
+from ganbench import Exit, Job, RunOptions, Unavailable
 from ganbench_zoo.executors.local import LocalWorkers
 
 LOST = 75  # the code of a cell whose node or job has gone: it may go on from its last checkpoint
@@ -80,11 +80,11 @@ def passed_on(name: str) -> bool:
 
 
 def ended(job: Job, said: Mapping[str, Any], stopped: bool = False) -> Exit:
-    """Raises ConfigError where the node did not find the cell."""
+    """Raises Unavailable where the node did not find the cell."""
     if (problem := said.get("problem")) and stopped:
         return Exit(job=job, code=LOST, stopped=True)
     if problem:
-        raise ConfigError(f"{problem}: results must lie on a file system that all nodes see (--results)")
+        raise Unavailable(f"{problem}: results must lie on a file system that all nodes see (--results)")
     return Exit(job=job, stopped=stopped, **said)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from ganbench import ConfigError, Executor, Exit, Job, RunOptions
+from ganbench import ConfigError, Executor, Exit, Job, RunOptions, Unavailable
 from ganbench_zoo.executors.remote import LOST, Errand, ended, errand, gpus_of, whole
 
 GONE = 2  # looks in which a job is not in the queue and has left nothing, until it counts as gone
@@ -41,7 +42,7 @@ class Slurm(Executor):
         try:
             import submitit
         except ImportError as error:
-            raise ConfigError("the executor slurm needs submitit: pip install 'ganbench[slurm]'") from error
+            raise Unavailable("the executor slurm needs submitit: pip install 'ganbench[slurm]'") from error
         if jobs is not None and jobs < 1:
             raise ConfigError(f"--jobs {jobs}: at least 1")
         asked = replace(
@@ -54,8 +55,11 @@ class Slurm(Executor):
         try:
             folder.mkdir(mode=0o700, parents=True)
             executor = submitit.AutoExecutor(folder=folder, cluster=self.cluster)
-        except (OSError, RuntimeError) as error:
+        except OSError as error:
             raise ConfigError(f"slurm: no jobs can be submitted from here ({error})") from error
+        except RuntimeError as error:  # without the commands of Slurm
+            folder.rmdir()
+            raise Unavailable(f"slurm: no jobs can be submitted from here ({error})") from error
         if gpus_of(options) % 1:
             say(f"slurm gives whole GPUs: a cell gets {whole(gpus_of(options))} instead of {gpus_of(options):g}")
         workers = SlurmWorkers(
@@ -158,8 +162,8 @@ class SlurmWorkers:
             self._cancel("--signal=KILL", "--full")
             exits += [Exit(job=one.job, code=-9, stopped=True) for one in self.live]
             self.live = []
-        with contextlib.suppress(OSError):
-            self.folder.rmdir()  # what failed leaves its logs
+        if not list(self.folder.glob("*_log.*")):  # what failed leaves its logs
+            shutil.rmtree(self.folder, ignore_errors=True)
         return exits
 
     def _send(self) -> None:
@@ -172,7 +176,9 @@ class SlurmWorkers:
                 with self.executor.batch():
                     handles = [self.executor.submit(errand(Task, job, self.options)) for job in alike]
             except Exception as error:  # submitit's, which has the words of sbatch
-                raise ConfigError(f"slurm: the jobs were refused: {last_line(error)}") from error
+                self.silent = True
+                kind = Unavailable if self._queue() is None else ConfigError  # nobody answers, or Slurm says no
+                raise kind(f"slurm: the jobs were refused: {last_line(error)}") from error
             taken = {job.cell for job in alike}
             self.waiting = [job for job in self.waiting if job.cell not in taken]
             now = time.monotonic()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ganbench import ConfigError, Job, RunOptions
+from ganbench import ConfigError, Job, RunOptions, Unavailable
 from ganbench.api.config import Resources
 from ganbench_zoo.executors.ray import Ray, RayWorkers, fits, told
 
@@ -141,7 +141,7 @@ def test_a_stop_lets_cells_save_and_then_ends_them(tmp_path: Path) -> None:
 
 def test_without_ray_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ConfigError, match=r"pip install 'ganbench\[ray\]'"):
+    with pytest.raises(Unavailable, match=r"pip install 'ganbench\[ray\]'"):
         Ray().start(RunOptions(), None, 1, print)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -14,12 +15,12 @@ import pytest
 
 submitit = pytest.importorskip("submitit")
 
-from ganbench import ConfigError, Job, RunOptions  # noqa: E402
+from ganbench import ConfigError, Job, RunOptions, Unavailable  # noqa: E402
 from ganbench.api.config import PluginSpec, Resources  # noqa: E402
 from ganbench.files import read_json  # noqa: E402
 from ganbench.runner import Request, run_suite  # noqa: E402
 from ganbench.store import Store  # noqa: E402
-from ganbench.testing import check_executor  # noqa: E402
+from ganbench.testing import check_executor, outcomes  # noqa: E402
 from ganbench_zoo.executors.slurm import Slurm, SlurmWorkers  # noqa: E402
 
 NOTHING = Resources()
@@ -56,7 +57,7 @@ def test_submitits_files_are_for_nobody_else_and_go_with_the_jobs(local: Slurm, 
 def test_a_node_that_does_not_see_the_results_ends_the_run_with_a_sentence(local: Slurm, tmp_path: Path) -> None:
     workers = started(local)
     workers.submit(Job(cell="cell", folder=tmp_path / "elsewhere", argv=("true",)))
-    with pytest.raises(ConfigError, match=r"elsewhere: is not there on .*: results must lie on a file system that all"):
+    with pytest.raises(Unavailable, match=r"elsewhere: is not there on .*: results must lie on a file system that all"):
         wait_for(workers.poll)
     workers.stop(0.0)
 
@@ -82,8 +83,16 @@ def test_jobs_ask_for_what_the_suite_says(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_without_a_cluster_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ConfigError, match="no jobs can be submitted from here"):
+    with pytest.raises(Unavailable, match="no jobs can be submitted from here"):
         started(Slurm(folder=str(tmp_path / "jobs")))
+    assert not list((tmp_path / "jobs").iterdir())
+
+
+def test_a_folder_that_cannot_be_made_is_a_mistake(tmp_path: Path) -> None:
+    (tmp_path / "jobs").touch()
+    with pytest.raises(ConfigError, match="no jobs can be submitted from here") as caught:
+        started(Slurm(folder=str(tmp_path / "jobs")))
+    assert caught.type is ConfigError
 
 
 def fake(folder: Path, name: str, script: str) -> None:
@@ -115,10 +124,70 @@ def test_a_job_that_slurm_has_lost_is_told_and_one_it_refuses_ends_the_run(
     assert workers.poll() == [] and workers.poll() == [] and len(said) == 2
     fake(tmp_path, "sbatch", "echo 'sbatch: error: invalid partition specified: gpux' >&2; exit 1")
     workers.submit(jobs[0])
-    with pytest.raises(ConfigError, match=r"the jobs were refused: .*invalid partition specified: gpux"):
+    with pytest.raises(Unavailable, match=r"the jobs were refused: .*invalid partition specified: gpux"):
         workers.poll()
+    fake(tmp_path, "squeue", "")  # whoever answers has refused them
+    with pytest.raises(ConfigError, match=r"the jobs were refused: .*invalid partition specified: gpux") as caught:
+        workers.poll()
+    assert caught.type is ConfigError
     (left,) = (one for one in workers.stop(0.0) if one.job.cell == "cell1")
     assert left.stopped
+
+
+# Enough of a cluster for job arrays: sbatch starts them at once.
+SBATCH = r"""
+count=$(sed -n 's/^#SBATCH --array=0-\([0-9]*\)%.*/\1/p' "$1")
+for task in $(seq 0 "$count"); do
+  SLURM_ARRAY_JOB_ID=77 SLURM_ARRAY_TASK_ID=$task SLURM_PROCID=0 SLURM_LOCALID=0 SLURM_NTASKS=1 SLURM_NODEID=0 \
+  SLURM_JOB_NUM_NODES=1 SLURM_JOB_NODELIST=here sh "$1" >"$(dirname "$1")/77_${task}_0_log.out" 2>&1 &
+done
+echo Submitted batch job 77"""
+SRUN = """
+while true; do
+  case "$1" in --output|--error) shift 2;; --*) shift;; *) exec "$@";; esac
+done"""
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of its commands, which is the home, too."""
+    for name, script in {"sbatch": SBATCH, "srun": SRUN, "squeue": "printf '77_0\\n77_1\\n'", "scancel": ""}.items():
+        fake(tmp_path, name, script)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("left", ["nothing", "a log"])
+def test_an_array_leaves_only_logs_of_what_failed(left: str, cluster: Path) -> None:
+    workers = started(Slurm(look_seconds=0.0))
+    for index in range(2):
+        (cluster / str(index)).mkdir()
+        workers.submit(Job(cell=str(index), folder=cluster / str(index), argv=("true",)))
+    ended: list[Any] = []
+    while len(ended) < 2:
+        ended += workers.poll()
+        time.sleep(0.05)
+    assert [one.code for one in ended] == [0, 0]
+    if left == "a log":
+        (workers.folder / "77_2_0_log.err").touch()
+    workers.stop(0.0)
+    assert workers.folder.exists() is (left == "a log")
+
+
+@pytest.mark.parametrize(
+    ("squeue", "state", "message"),
+    [
+        ("", "failed", "it takes no jobs: slurm: the jobs were refused: .*no such account"),
+        ("exit 1", "skipped", "it takes no jobs here: slurm: the jobs were refused: .*no such account"),
+    ],
+)
+def test_its_check_leaves_nothing_behind(squeue: str, state: str, message: str, cluster: Path) -> None:
+    fake(cluster, "sbatch", "echo 'sbatch: error: no such account' >&2; exit 1")
+    fake(cluster, "squeue", squeue)
+    (found,) = outcomes(Slurm(), only=["behaviour"])
+    assert found.state == state and re.search(message, found.message)
+    assert not (cluster / ".ganbench").exists()
 
 
 # --- with a suite ------------------------------------------------------------------------------------------
