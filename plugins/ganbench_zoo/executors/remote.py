@@ -5,10 +5,12 @@ Nobody sends results: cells write into the results folder, which all nodes must 
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
+import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,9 +45,10 @@ class Errand:
             os.chdir(self.directory)
         job = Job(cell=self.cell, folder=Path(self.folder), argv=self.argv, threads=self.threads)
         self.workers = LocalWorkers(options=self.options, wanted=1, say=print, threads=self.threads)
-        self.workers.submit(job)
         exits: list[Exit] = []
         try:
+            with interrupts_wait():
+                self.workers.submit(job)
             while not exits:
                 exits = self.workers.poll()
                 time.sleep(PAUSE)
@@ -57,6 +60,24 @@ class Errand:
     def save(self) -> list[Exit]:
         """Ask the cell to save and stop, and wait for that."""
         return self.workers.stop(SAVE_SECONDS) if self.workers is not None else []
+
+
+@contextlib.contextmanager
+def interrupts_wait() -> Iterator[None]:
+    """A KeyboardInterrupt comes at the end: amid the start of a process it would leave one that nobody looks after,
+    while the worker of the cluster lives on."""
+    came: list[int] = []
+    try:
+        before = signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
+    except ValueError:  # not the main thread, which is the one that is interrupted
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before or signal.default_int_handler)
+    if came:
+        raise KeyboardInterrupt
 
 
 def errand(kind: type[Errand], job: Job, options: RunOptions) -> Errand:
