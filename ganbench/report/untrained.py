@@ -24,6 +24,8 @@ def with_untrained(summary: Summary, folder: SuiteFolder) -> Summary:
     A run without an evaluation at initialisation (`evaluation.curve: 0`) says nothing."""
     key = next(key for key in summary.keys if key.name == summary.suite.primary_metric)
     pairs: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    if key.name not in summary.rows:  # no cell has got that far
+        return summary
     rows = zip(summary.rows["cell"], summary.rows["status"], summary.rows[key.name], summary.row_levels, strict=True)
     for cell, status, score, level in rows:
         first = at_first(folder.cell(cell), key.name) if status in ("done", "collapsed") else None

@@ -170,7 +170,7 @@ def check_executor(executor: Executor) -> None:
             assert [one.cell for one in workers.running()] == ["long"], "running must name the job that runs"
             waited(workers, 0, folder / "long" / "ready")
         finally:
-            stopped = workers.stop(20.0)
+            stopped = workers.stop(PATIENCE)
         assert [one.job.cell for one in stopped] == ["long"], "stop must return the exit of the job that still ran"
         assert stopped[0].stopped and stopped[0].code != 0, "the exit of a stopped job says so: stopped=True, no code 0"
         assert (folder / "long" / "saved").exists(), "stop must let jobs save: SIGTERM first, and time to end by it"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from stub_results import SUITE, make_results
 
+from ganbench.api.cell import RunResult
 from ganbench.api.config import Json
 from ganbench.api.metric import MetricKey
 from ganbench.files import append_line
@@ -52,6 +53,11 @@ def test_without_an_evaluation_at_initialisation_nothing_is_said(tmp_path: Path,
     folder = make_results(tmp_path, SUITE)
     if step is not None:
         began(folder, {"baseline": 100, "linear": 100, "sigmoid": 100}, step)
+    assert said(folder) == []
+
+
+def test_where_every_run_failed_nothing_is_said(tmp_path: Path) -> None:
+    folder = make_results(tmp_path, SUITE, lambda cell, made: RunResult(status="failed", reason="no luck"))
     assert said(folder) == []
 
 
