@@ -171,14 +171,7 @@ def plan_lines(plan: Plan) -> list[str]:
     lines = [f"{plan.suite.folder}: {counted(len(plan.planned), 'cell')}: {states}"]
     lines += [*conflict_lines(plan), *(f"missing: {sentence}" for sentence in (*plan.missing, *plan.weights))]
     if plan.estimate is not None:
-        about = f"about {duration(plan.estimate.seconds)} for {counted(plan.estimate.cells, 'cell')}"
-        at_once = f", {plan.estimate.jobs} at once" if plan.estimate.jobs > 1 else ""
-        lines.append(f"time: {about}{at_once} (from {plan.estimate.basis})")
-        if plan.estimate.top_up_cells:
-            more = f"{counted(plan.estimate.top_up_cells, 'cell')}, {duration(plan.estimate.top_up_seconds)}"
-            lines.append(f"top-up: at most {more} more, for what the first look leaves open")
-    if advice := shorter(plan):
-        lines.append(advice)
+        lines += time_lines(plan.suite, plan.estimate)
     return lines + effect_lines(plan)
 
 
@@ -204,14 +197,17 @@ def conflict_lines(plan: Plan) -> list[str]:
     return list(said)
 
 
-def shorter(plan: Plan) -> str:
-    """A word on profiles, where the suite as it is would take very long."""
-    if plan.estimate is None or plan.estimate.seconds <= LONG:
-        return ""
-    offered = [name for name in ("cpu", "smoke") if name in plan.suite.profiles and name != plan.suite.profile]
-    if not offered or plan.suite.profile in ("cpu", "smoke"):
-        return ""
-    return f"that is long: --profile {offered[0]} asks the same on a smaller scale"
+def time_lines(suite: Suite, found: Estimate) -> list[str]:
+    """How long it takes, a second look, and a word on profiles where that is very long."""
+    at_once = f", {found.jobs} at once" if found.jobs > 1 else ""
+    lines = [f"time: about {duration(found.seconds)} for {counted(found.cells, 'cell')}{at_once} (from {found.basis})"]
+    if found.top_up_cells:
+        more = f"{counted(found.top_up_cells, 'cell')}, {duration(found.top_up_seconds)}"
+        lines.append(f"top-up: at most {more} more, for what the first look leaves open")
+    offered = [name for name in ("cpu", "smoke") if name in suite.profiles and name != suite.profile]
+    if found.seconds > LONG and offered and suite.profile not in ("cpu", "smoke"):
+        lines.append(f"that is long: --profile {offered[0]} asks the same on a smaller scale")
+    return lines
 
 
 def effect_lines(plan: Plan) -> list[str]:

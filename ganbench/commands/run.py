@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ganbench import registry
 from ganbench.api.executor import Executor
 from ganbench.commands.arguments import Choice, load_suites, request_of
+from ganbench.commands.forecast import forecast
 from ganbench.commands.prepare import spec_of
 from ganbench.commands.screen import console, counted, document, note, safe
 from ganbench.errors import ConfigError, GanbenchError
@@ -50,7 +51,9 @@ def run_suites(choice: Choice, store: Store, view: View) -> Iterator[Ran]:
 
         request = request_of(choice)
         started = time.monotonic()
-        for suite in load_suites(choice):
+        for path, suite in zip(choice.suites, load_suites(choice), strict=True):
+            for line in forecast(suite, path, choice, store):
+                view.say(f"{suite.folder}: {line}")
             left = None
             if request.max_seconds is not None:
                 left = max(request.max_seconds - (time.monotonic() - started), 0.0)

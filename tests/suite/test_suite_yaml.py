@@ -5,6 +5,7 @@ import json
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from ganbench.suite.dump import block
 from ganbench.suite.yaml import Node, parse
 
 
@@ -189,14 +190,26 @@ def test_any_text_gives_a_tree_or_problems(text: str) -> None:
     assert node is not None or problems
 
 
-@given(st.text(max_size=60) | st.text("[]{}:,-&*<>!|%@`'\"#?\n\t ab01\ufeff\u2028", max_size=60))
-@settings(deadline=None, max_examples=300)
-def test_libyaml_reads_what_ganbench_wrote_as_pyyaml_does(text: str) -> None:
+@given(plain)
+@settings(deadline=None, max_examples=200)
+def test_libyaml_reads_what_ganbench_wrote_as_pyyaml_does(data: object) -> None:
+    text = "\n".join(block("key", {"of a level": data, "beside": [data]}, 0, 2)) + "\n"
+
     def read(own: bool) -> tuple[object, list[str]]:
         node, problems = parse(text, "s.yaml", own=own)
         return node and bare(node), [str(problem) for problem in problems]
 
     assert read(own=True) == read(own=False)
+
+
+@given(st.text(max_size=60) | st.text("[]{}:,-&*<>!|%@`'\"#?\n\t ab01\ufeff\u2028", max_size=60))
+@settings(deadline=None, max_examples=200)
+def test_any_text_in_place_of_it_gives_a_tree_or_the_usual_problems(text: str) -> None:
+    node, problems = parse(text, "s.yaml", own=True)
+    if problems:
+        assert list(map(str, problems)) == list(map(str, parse(text, "s.yaml")[1]))
+    else:
+        assert node is not None
 
 
 def bare(node: Node) -> object:
