@@ -14,9 +14,8 @@ from statistics import mean
 from ganbench.api.metric import MetricKey
 from ganbench.api.summary import Summary
 from ganbench.errors import StoreError
+from ganbench.report.words import MOST_NAMES, margin_text
 from ganbench.store import CellFolder, SuiteFolder
-
-MOST_NAMES = 6
 
 
 def with_untrained(summary: Summary, folder: SuiteFolder) -> Summary:
@@ -67,7 +66,6 @@ def _sentence(
 ) -> str:
     names = [f"{axis}={level}" if axis else level for axis, level in unlearnt]
     shown = ", ".join(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else "")
-    margin = f"{100 * summary.suite.margin:g} %" if key.scale == "ratio" else f"{summary.suite.margin:g}"
     of = f"{len(unlearnt)} of {len(pairs)} levels" if len(pairs) > 1 else "the baseline"
     first = mean(first for held in pairs.values() for first, _ in held)
     if ("", "baseline") in unlearnt:
@@ -77,5 +75,5 @@ def _sentence(
         so = ": how they compare with each other says nothing" if len(unlearnt) > 1 else ""
     return (
         f"{of} ({shown}) {'is' if len(unlearnt) == 1 else 'are'} not better than untrained networks by the margin of "
-        f"{margin} ({key.name} before the first step: {first:.4g}){so}"
+        f"{margin_text(summary, key)} ({key.name} before the first step: {first:.4g}){so}"
     )

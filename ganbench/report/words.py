@@ -67,7 +67,7 @@ def _sentence(head: str, effects: Sequence[Effect], summary: Summary, primary: M
         one, many = wording[verdict]
         said = one if len(found) == 1 else many
         if verdict == "no difference":
-            said += f" above {_margin(summary, primary)}"
+            said += f" above {margin_text(summary, primary)}"
         parts.append(f"{len(found)} {said} ({_names(_strongest_first(found), primary)})")
     if empty:
         parts.append(f"{len(empty)} without results ({_names(empty, primary)})")
@@ -101,7 +101,7 @@ def change_text(change: float, key: MetricKey) -> str:
     return f"{change:+.1f} %" if key.scale == "ratio" else f"{change / 100:+.3g}"
 
 
-def _margin(summary: Summary, key: MetricKey) -> str:
+def margin_text(summary: Summary, key: MetricKey) -> str:
     return f"{100 * summary.suite.margin:g} %" if key.scale == "ratio" else f"{summary.suite.margin:g}"
 
 
@@ -150,7 +150,7 @@ def footer(
     gone = f", {len(deleted)} of them deleted since: {', '.join(deleted)}" if deleted else ""
     lines.append(
         f"Verdicts: Welch's test on {primary.name}, {comparisons} (Holm){gone}, "
-        f"level {looks}; margin {_margin(summary, primary)}. Intervals are 95 %, not adjusted; p values are."
+        f"level {looks}; margin {margin_text(summary, primary)}. Intervals are 95 %, not adjusted; p values are."
     )
     if suite.top_up is not None:
         lines.append(_looks(summary, primary))
