@@ -40,7 +40,7 @@ def test_a_baseline_that_learnt_nothing_is_said_to_show_nothing(demo: SuiteFolde
     began(demo, {"baseline": 101, "linear": 400, "sigmoid": 103})
     (line,) = said(demo)
     assert "2 of 3 levels (baseline, output=sigmoid) are not better" in line
-    assert "against a baseline that has learnt nothing" in line
+    assert "between the baseline and another of these, a verdict says nothing" in line
 
 
 def test_levels_that_learnt_are_not_mentioned(demo: SuiteFolder) -> None:
