@@ -69,8 +69,8 @@ def _sentence(
     of = f"{len(unlearnt)} of {len(pairs)} levels" if len(pairs) > 1 else "the baseline"
     first = mean(first for held in pairs.values() for first, _ in held)
     if ("", "baseline") in unlearnt:
-        so = ": between the baseline and another of these, a verdict says nothing about the trick; train for longer, or "
-        so += "change the base"
+        so = ": between the baseline and another of these, a verdict says nothing about the trick; train for longer, "
+        so += "or change the base"
     else:
         so = ": how they compare with each other says nothing" if len(unlearnt) > 1 else ""
     return (
