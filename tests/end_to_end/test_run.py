@@ -1,4 +1,5 @@
-"""One small suite through the real command line, from the first stop to the report. The tests build on each other."""
+"""One small suite through the real command line, from the first stop to the report. Its steps build on each other, so
+they are one test: a runner of several processes would part them."""
 
 from __future__ import annotations
 
@@ -100,14 +101,14 @@ def shell(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Itera
         cache.cache_clear()
 
 
-def test_a_time_limit_stops_with_code_75(shell: Shell) -> None:
+def a_time_limit_stops_with_code_75(shell: Shell) -> None:
     stopped = shell.ganbench("run", "tiny.yaml", "--max-hours", "0.000001")
     assert stopped.exit_code == 75, stopped.stderr
     assert "the same command goes on" in stopped.stderr
     assert stopped.stdout == ""
 
 
-def test_a_failing_cell_costs_only_itself(shell: Shell) -> None:
+def a_failing_cell_costs_only_itself(shell: Shell) -> None:
     ran = shell.ganbench("run", "tiny.yaml")
     assert ran.exit_code == 3, ran.stderr
     assert shell.result("baseline")["status"] == "done", ran.stderr
@@ -117,14 +118,14 @@ def test_a_failing_cell_costs_only_itself(shell: Shell) -> None:
     assert "hurts" not in ran.stdout and "report:" in ran.stdout  # failed is a result, and one seed tells nothing
 
 
-def test_status_and_logs_say_why_it_failed(shell: Shell) -> None:
+def status_and_logs_say_why_it_failed(shell: Shell) -> None:
     status = shell.ganbench("status", "tiny")
     assert status.exit_code == 0 and "1 done, 1 failed" in status.stdout and "out of luck" in status.stdout
     logs = shell.ganbench("logs", LEVEL)
     assert "Traceback" in logs.stdout and "RuntimeError: out of luck" in logs.stdout
 
 
-def test_the_same_command_again_touches_no_cell(shell: Shell) -> None:
+def the_same_command_again_touches_no_cell(shell: Shell) -> None:
     before = shell.files()
     again = shell.ganbench("run", "tiny.yaml", "--json")
     assert again.exit_code == 3
@@ -132,7 +133,7 @@ def test_the_same_command_again_touches_no_cell(shell: Shell) -> None:
     assert shell.files() == before
 
 
-def test_retry_runs_the_failed_cell_alone(shell: Shell) -> None:
+def retry_runs_the_failed_cell_alone(shell: Shell) -> None:
     before = shell.files()
     retried = shell.ganbench("run", "tiny.yaml", "--retry", luck=True)
     assert retried.exit_code == 0, retried.stderr
@@ -143,7 +144,7 @@ def test_retry_runs_the_failed_cell_alone(shell: Shell) -> None:
     }
 
 
-def test_report_stands_beside_the_results(shell: Shell) -> None:
+def report_stands_beside_the_results(shell: Shell) -> None:
     reported = shell.ganbench("report", "tiny.yaml", "--json")
     assert reported.exit_code == 0, reported.stderr
     report = json.loads(reported.stdout)["reports"][0]
@@ -151,7 +152,7 @@ def test_report_stands_beside_the_results(shell: Shell) -> None:
     assert {effect["verdict"] for effect in report["effects"]} == {"not enough seeds"}
 
 
-def test_another_evaluation_scores_again_without_training(shell: Shell) -> None:
+def another_evaluation_scores_again_without_training(shell: Shell) -> None:
     earlier, training = shell.result("baseline"), shell.files()
     scored = shell.ganbench("run", "tiny.yaml", "--set", "base.evaluation.images=24", "--cells", "baseline-*")
     assert scored.exit_code == 0, scored.stderr
@@ -165,7 +166,7 @@ def test_another_evaluation_scores_again_without_training(shell: Shell) -> None:
     assert all(after[name] == training[name] for name in training if name.endswith(kept))
 
 
-def test_sample_gives_images_with_the_labels_asked_for(shell: Shell) -> None:
+def sample_gives_images_with_the_labels_asked_for(shell: Shell) -> None:
     arguments = ["sample", "baseline", "--count", "3", "--labels", "hair=red", "--labels", "eyes=1"]
     sampled = shell.ganbench(*arguments, "--output", "out")
     assert sampled.exit_code == 0, sampled.stderr
@@ -181,3 +182,20 @@ def test_sample_gives_images_with_the_labels_asked_for(shell: Shell) -> None:
     assert [path.name for path in (shell.folder / "rows").iterdir()] == ["interpolations.webp"]
     wrong = shell.ganbench("sample", "baseline", "--output", "out", "--labels", "hair=pink")
     assert wrong.exit_code == 2 and "black" in wrong.stderr
+
+
+STEPS = (
+    a_time_limit_stops_with_code_75,
+    a_failing_cell_costs_only_itself,
+    status_and_logs_say_why_it_failed,
+    the_same_command_again_touches_no_cell,
+    retry_runs_the_failed_cell_alone,
+    report_stands_beside_the_results,
+    another_evaluation_scores_again_without_training,
+    sample_gives_images_with_the_labels_asked_for,
+)
+
+
+def test_a_suite_from_the_first_stop_to_the_report(shell: Shell) -> None:
+    for step in STEPS:
+        step(shell)
