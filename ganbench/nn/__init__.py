@@ -4,7 +4,9 @@ from ganbench.nn.activation import OutputRange, activation
 from ganbench.nn.attention import SelfAttention
 from ganbench.nn.conditional import ConditionalDiscriminator, ConditionalGenerator
 from ganbench.nn.conflict import network_conflict, obeyed, sides
+from ganbench.nn.convolution import Conv2d, ConvTranspose2d, conv2d, conv_transpose2d
 from ganbench.nn.dropout import Dropout
+from ganbench.nn.flatten import flatten
 from ganbench.nn.init import add_spectral_norm, dcgan_init, gain, he_init, normal_init, xavier_init, xavier_layer
 from ganbench.nn.labels import LabelEmbedding, LabelVector
 from ganbench.nn.minibatch import MinibatchDiscrimination, MinibatchStd, minibatch
@@ -19,6 +21,8 @@ __all__ = [
     "ConditionalDiscriminator",
     "ConditionalGenerator",
     "ConditionalNorm",
+    "Conv2d",
+    "ConvTranspose2d",
     "Dropout",
     "LabelEmbedding",
     "LabelVector",
@@ -38,8 +42,11 @@ __all__ = [
     "activation",
     "add_spectral_norm",
     "attention",
+    "conv2d",
+    "conv_transpose2d",
     "dcgan_init",
     "down",
+    "flatten",
     "gain",
     "he_init",
     "minibatch",

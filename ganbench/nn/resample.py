@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganbench.api.config import Downsampling, Upsampling
+from ganbench.nn.convolution import Conv2d, ConvTranspose2d, conv2d, conv_transpose2d
 
 
 def up(kind: Upsampling, inputs: int, outputs: int, *, kernel: int = 4, bias: bool = False) -> nn.Module:
@@ -14,9 +15,9 @@ def up(kind: Upsampling, inputs: int, outputs: int, *, kernel: int = 4, bias: bo
     match kind:
         case "transposed":
             padding, odd = (kernel - 1) // 2, kernel % 2
-            return nn.ConvTranspose2d(inputs, outputs, kernel, 2, padding, output_padding=odd, bias=bias)
+            return ConvTranspose2d(inputs, outputs, kernel, 2, padding, odd=odd, bias=bias)
         case "pixel_shuffle":  # sub-pixel convolution (Shi et al., 2016)
-            return nn.Sequential(nn.Conv2d(inputs, 4 * outputs, 3, 1, 1, bias=bias), nn.PixelShuffle(2))
+            return nn.Sequential(Conv2d(inputs, 4 * outputs, 3, 1, 1, bias=bias), nn.PixelShuffle(2))
         case "nearest":
             return NearestConv2d(inputs, outputs, bias=bias)
 
@@ -25,11 +26,11 @@ def down(kind: Downsampling, inputs: int, outputs: int, *, kernel: int = 4, bias
     """N inputs H W -> N outputs H/2 W/2. `kernel` is that of the strided convolution; the others use 3."""
     match kind:
         case "strided":
-            return nn.Conv2d(inputs, outputs, kernel, 2, (kernel - 1) // 2, bias=bias)
+            return Conv2d(inputs, outputs, kernel, 2, (kernel - 1) // 2, bias=bias)
         case "average_pool":
             return ConvAveragePool2d(inputs, outputs, bias=bias)
         case "max_pool":
-            return nn.Sequential(nn.Conv2d(inputs, outputs, 3, 1, 1, bias=bias), nn.MaxPool2d(2))
+            return nn.Sequential(Conv2d(inputs, outputs, 3, 1, 1, bias=bias), nn.MaxPool2d(2))
 
 
 class NearestConv2d(nn.Conv2d):
@@ -46,7 +47,7 @@ class NearestConv2d(nn.Conv2d):
         self.register_buffer("sums", four_shifts().flip(1), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.conv_transpose2d(x, widened(self.weight, self.sums).transpose(0, 1), self.bias, 2, 1)
+        return conv_transpose2d(x, widened(self.weight, self.sums).transpose(0, 1), self.bias, 2, 1)
 
 
 class ConvAveragePool2d(nn.Conv2d):
@@ -59,7 +60,7 @@ class ConvAveragePool2d(nn.Conv2d):
         self.register_buffer("means", four_shifts() / 4, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.conv2d(x, widened(self.weight, self.means), self.bias, 2, 1)
+        return conv2d(x, widened(self.weight, self.means), self.bias, 2, 1)
 
 
 def four_shifts() -> Tensor:

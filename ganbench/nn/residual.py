@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganbench.api.config import NetworkConfig
+from ganbench.nn.convolution import Conv2d
 from ganbench.nn.resample import Repeat, down, up
 from ganbench.nn.stage import Stage, attention
 
@@ -20,7 +21,7 @@ class ResidualUp(nn.Module):
         wider = up(config.upsampling, inputs, outputs, kernel=config.kernel, bias=bias)
         self.before = Stage(nn.Identity(), inputs, None, config, condition=condition)
         self.between = Stage(wider, outputs, None, config, condition=condition)
-        self.last = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=bias)
+        self.last = Conv2d(outputs, outputs, 3, 1, 1, bias=bias)
         # The 1 x 1 convolution first: it commutes with the repetition, and is four times cheaper there.
         self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=bias), Repeat())
         self.attention = attention(config, outputs, size)
@@ -44,12 +45,12 @@ class ResidualDown(nn.Module):
         super().__init__()
         bias, hidden = config.bias, outputs if first else inputs
         self.before = nn.Identity() if first else Stage(nn.Identity(), inputs, None, config)
-        convolution = nn.Conv2d(inputs, hidden, 3, 1, 1, bias=bias)
+        convolution = Conv2d(inputs, hidden, 3, 1, 1, bias=bias)
         self.between = Stage(convolution, hidden, None, config, norm_here=not first)
         if halve:
             self.last = down(config.downsampling, hidden, outputs, kernel=config.kernel, bias=bias)
         else:
-            self.last = nn.Conv2d(hidden, outputs, 3, 1, 1, bias=bias)
+            self.last = Conv2d(hidden, outputs, 3, 1, 1, bias=bias)
         changes = halve or inputs != outputs
         self.shortcut = nn.Conv2d(inputs, outputs, 1, bias=bias) if changes else nn.Identity()
         self.halve = halve

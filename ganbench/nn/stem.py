@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ganbench.api.config import NetworkConfig
+from ganbench.nn.convolution import ConvTranspose2d
 from ganbench.nn.init import normal_init
 
 
@@ -12,7 +13,7 @@ def stem(config: NetworkConfig, inputs: int, channels: int) -> nn.Module:
     """Vectors, as maps N inputs 1 1, to maps N channels 4 4."""
     if config.stem == "linear":
         return LinearStem(inputs, channels, config.bias)
-    return nn.ConvTranspose2d(inputs, channels, 4, 1, 0, bias=config.bias)
+    return ConvTranspose2d(inputs, channels, 4, 1, 0, bias=config.bias)
 
 
 class LinearStem(nn.Module):

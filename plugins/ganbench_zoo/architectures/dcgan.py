@@ -16,6 +16,7 @@ from ganbench.nn import (
     add_spectral_norm,
     dcgan_init,
     down,
+    flatten,
     network_conflict,
     obeyed,
     sides,
@@ -74,7 +75,7 @@ class Discriminator(ConditionalDiscriminator):
         )
 
     def forward(self, images: Tensor, labels: Labels) -> DOutput:
-        return self.outputs(self.stages(self.with_labels(images, labels)).flatten(1), labels)
+        return self.outputs(flatten(self.stages(self.with_labels(images, labels))), labels)
 
 
 @dataclass(frozen=True, kw_only=True)
