@@ -36,18 +36,21 @@ _log = logging.getLogger("ganbench")
 
 
 # --- writing ---------------------------------------------------------------------------------------
-def write_atomic(path: Path, content: bytes | memoryview, *, verify: bool = False, keep: Path | None = None) -> None:
+def write_atomic(
+    path: Path, content: bytes | memoryview, *, sha256: str | None = None, keep: Path | None = None
+) -> None:
     """The old file or the new one, never half of either, also when the power fails.
 
-    verify: read the new file back before it takes its place. keep: a name that the old file gets.
+    sha256: of the content, in hex: the new file is read back and has to have it before it takes its place. keep: a name
+    that the old file gets.
     """
     try:
-        patiently(lambda: _write(path, content, verify, keep))
+        patiently(lambda: _write(path, content, sha256, keep))
     except OSError as error:
         raise StoreError(cannot_write(path, error, len(content))) from error
 
 
-def _write(path: Path, content: bytes | memoryview, verify: bool, keep: Path | None) -> None:
+def _write(path: Path, content: bytes | memoryview, sha256: str | None, keep: Path | None) -> None:
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -56,9 +59,9 @@ def _write(path: Path, content: bytes | memoryview, verify: bool, keep: Path | N
             file.flush()
             os.fsync(descriptor)
             os.chmod(partial, 0o666 & ~_UMASK)  # noqa: PTH101 - one call, and Path has no umask either
-            if verify and hasattr(os, "posix_fadvise"):
+            if sha256 and hasattr(os, "posix_fadvise"):
                 os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)  # from the disk, not from memory
-        if verify and _digest(partial) != hashlib.sha256(content).digest():
+        if sha256 and _digest(partial) != sha256:
             raise OSError(errno.EIO, "what was written reads back otherwise")
         if keep is not None and path.exists():
             path.replace(keep)
@@ -70,9 +73,9 @@ def _write(path: Path, content: bytes | memoryview, verify: bool, keep: Path | N
     sync_folder(path.parent)
 
 
-def _digest(path: Path) -> bytes:
+def _digest(path: Path) -> str:
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sync_folder(folder: Path) -> None:

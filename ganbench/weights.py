@@ -35,8 +35,9 @@ class Weights:
 
     def write_checkpoint(self, step: int, content: bytes | memoryview) -> None:
         self.check_lease()
-        self._write_digests(step, hashlib.sha256(content).hexdigest())
-        write_atomic(self.path / "checkpoint.pt", content, verify=True, keep=self.path / "checkpoint.previous.pt")
+        digest = hashlib.sha256(content).hexdigest()
+        self._write_digests(step, digest)
+        write_atomic(self.path / "checkpoint.pt", content, sha256=digest, keep=self.path / "checkpoint.previous.pt")
 
     def load_checkpoint(self, device: str = "cpu") -> dict[str, Any] | None:
         """The newest checkpoint that is whole; None if there is none. What was saved from the CPU comes back to it, all
@@ -93,8 +94,9 @@ class Weights:
         self.check_lease()
         content = torch_bytes(networks)
         make_folder(self.path / "generators")
-        write_atomic(self._generator(step), content, verify=True)
-        return hashlib.sha256(content).hexdigest()
+        digest = hashlib.sha256(content).hexdigest()
+        write_atomic(self._generator(step), content, sha256=digest)
+        return digest
 
     def load_generator(self, step: int, sha256: str) -> dict[str, Any] | None:
         """State dicts by network name; None when the file is not there or not what was saved."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import math
 import os
@@ -86,11 +87,11 @@ def test_what_reads_back_otherwise_does_not_take_the_place_of_the_old(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "x"
-    write_atomic(path, b"old", verify=True)
+    write_atomic(path, b"old", sha256=hashlib.sha256(b"old").hexdigest())
     monkeypatch.setattr(files, "PAUSES", (0.0, 0.0))
     monkeypatch.setattr(os, "fsync", lambda descriptor: os.pwrite(descriptor, b"!", 1))  # a disk that errs
     with pytest.raises(StoreError, match="what was written reads back otherwise"):
-        write_atomic(path, b"new", verify=True)
+        write_atomic(path, b"new", sha256=hashlib.sha256(b"new").hexdigest())
     assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
 
 

@@ -17,7 +17,7 @@ from ganbench.train.health.features import chroma, contrast, distances, mean_dis
 from ganbench.train.health.reference import Reference, measure_reference, nearness
 
 FEWEST, MOST = 48, 256  # images of a probe
-SHARE = 1 / 512  # of the real images that training shows to D: what a probe may cost
+SHARE = 1 / 1024  # of the real images that training shows to D: what a probe may cost
 
 
 class Prober:
@@ -108,7 +108,7 @@ def first(labels: Labels, n: int) -> Labels:
 
 
 def probe_images(training: Training) -> int:
-    """As many as cost little beside training: 256, and fewer in runs that are shown fewer than 131,072 images."""
+    """As many as cost little beside training: 256, and fewer in runs that are shown fewer than 262,144 images."""
     config, budget = training.config.training, training.config.training.budget
     batches = training.procedure.batches_per_step(training.config)
     match budget.quantity:
