@@ -155,7 +155,8 @@ def entry(name: str, value: Any) -> Iterator[str]:
 def called(name: str, value: Any) -> str:
     """As one would write it; of dataclasses with many fields, a line each."""
     if inspect.isclass(value) and not dataclasses.is_dataclass(value):
-        bases = ", ".join(base.__name__ for base in value.__bases__ if base is not object)
+        places = {base: "nn." if base.__module__.startswith("torch.nn.") else "" for base in value.__bases__}
+        bases = ", ".join(place + base.__name__ for base, place in places.items() if base is not object)
         return f"class {name}({bases})" if bases else f"class {name}"
     signature = inspect.signature(value)
     kept = [parameter for parameter in signature.parameters.values() if parameter.name != "self"]

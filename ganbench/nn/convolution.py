@@ -33,7 +33,7 @@ WINDOWS = 256  # that are copied at once
 
 
 class Conv2d(nn.Conv2d):
-    """torch's, with a square kernel and zeros around the map."""
+    """`torch.nn.Conv2d(inputs, outputs, kernel, stride=1, padding=0, *, bias=True)`: square kernels, zeros around."""
 
     def __init__(
         self, inputs: int, outputs: int, kernel: int, stride: int = 1, padding: int = 0, *, bias: bool = True
@@ -46,7 +46,10 @@ class Conv2d(nn.Conv2d):
 
 
 class ConvTranspose2d(nn.ConvTranspose2d):
-    """torch's, with a square kernel. `odd`: rows and columns more than the last window needs (output_padding)."""
+    """`torch.nn.ConvTranspose2d(inputs, outputs, kernel, stride=1, padding=0, *, odd=0, bias=True)`: square kernels.
+
+    `odd` is the output_padding: rows and columns more than the last window needs, below `stride`.
+    """
 
     def __init__(
         self,

@@ -36,7 +36,7 @@ MUTATIONS = {
     ),
     "fsync of the folder": Mutation("files", "    sync_folder(path.parent)\n", "", f"{FILES} synced"),
     "reading back": Mutation(
-        "files", "if verify and _digest(partial)", "if False and _digest(partial)", f"{FILES} otherwise"
+        "files", "if sha256 and _digest(partial)", "if False and _digest(partial)", f"{FILES} otherwise"
     ),
     "digest of checkpoints": Mutation("weights", ".hexdigest()) in known:", ".hexdigest()):", f"{STORE} anywhere"),
     "digest of generators": Mutation("weights", ".hexdigest() != sha256:", ".hexdigest() == '':", f"{STORE} digest"),
