@@ -104,6 +104,11 @@ class Geometry(NamedTuple):
         return (height + 2 * padding - kernel) // stride + 1, (width + 2 * padding - kernel) // stride + 1
 
     @property
+    def rest(self) -> int:
+        """Rows or columns of the large map that no window sees, the padding included."""
+        return max((side + 2 * self.padding - self.kernel) % self.stride for side in (self.height, self.width))
+
+    @property
     def one_window(self) -> bool:
         return self.padding == 0 and self.height == self.width == self.kernel
 
@@ -117,9 +122,12 @@ def ours(x: Tensor) -> bool:
 
 def way(geometry: Geometry, weight: Tensor) -> Literal["product", "phases", "torch"]:
     height, width = geometry.small
+    if min(height, width) < 1:
+        return "torch"  # it says what is wrong
     if geometry.one_window or (height * width <= FEW_PIXELS and weight.numel() >= MANY_WEIGHTS):
         return "product"
-    return "phases" if weight.shape[1] <= FEW_CHANNELS and geometry.kernel == 2 * geometry.stride else "torch"
+    by_twos = geometry.kernel == 2 * geometry.stride and geometry.rest <= geometry.padding
+    return "phases" if by_twos and weight.shape[1] <= FEW_CHANNELS else "torch"
 
 
 class Correlate(Function):

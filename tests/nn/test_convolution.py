@@ -15,8 +15,15 @@ SHAPES = {
     "deep_3x3": (6, 5, 3, 1, 1, 3, 0),
     "image": (5, 3, 4, 2, 1, 4, 0),
     "image_larger_stride": (5, 1, 6, 3, 1, 3, 0),
+    "image_odd": (5, 3, 4, 2, 1, 3, 1),
+    "image_odd_without_padding": (5, 3, 4, 2, 0, 3, 1),
 }
-WAYS = {"one_window": "product", "image": "phases", "image_larger_stride": "phases"}
+WAYS = {
+    "image": "phases",
+    "image_larger_stride": "phases",
+    "image_odd": "phases",
+    "image_odd_without_padding": "torch",
+}
 
 
 @pytest.fixture(params=SHAPES)
@@ -122,6 +129,8 @@ def test_what_was_not_measured_is_left_to_torch(monkeypatch):
     with torch.autocast("cpu", torch.bfloat16):
         assert layer(torch.randn(1, 8, 4, 4)).dtype == torch.bfloat16
     assert layer.to("meta")(torch.randn(1, 8, 4, 4, device="meta")).shape == (1, 3, 8, 8)
+    with pytest.raises(RuntimeError, match="Kernel size"):
+        Conv2d(3, 8, 4, 2, 0)(torch.randn(1, 3, 2, 2))
     wide = ConvTranspose2d(8, 5, 4, 2, 1)
     assert wide(torch.randn(1, 8, 4, 4)).shape == (1, 5, 8, 8)
     assert wide(torch.randn(1, 8, 4, 4), output_size=[9, 9]).shape == (1, 5, 9, 9)
