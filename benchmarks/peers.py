@@ -122,6 +122,7 @@ def mimicry_module(name: str) -> ModuleType:
         assert spec is not None and spec.submodule_search_locations is not None
         for part in ("torch_mimicry", "torch_mimicry.nets"):
             bare = ModuleType(part)
+            bare.__spec__ = spec if part == spec.name else None
             bare.__path__ = [str(Path(spec.submodule_search_locations[0], *part.split(".")[1:]))]
             sys.modules[part] = bare
     return importlib.import_module(f"torch_mimicry.{name}")
