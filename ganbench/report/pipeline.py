@@ -38,14 +38,11 @@ class Recorded:
 
     suite: Suite
     plan: dict[str, Any]
+    keys: list[MetricKey]
 
     @property
     def cells(self) -> list[dict[str, Any]]:
         return list(self.plan["cells"])
-
-    @property
-    def keys(self) -> list[MetricKey]:
-        return [typed(MetricKey, key) for key in self.plan["keys"]]
 
     @property
     def declared(self) -> list[tuple[str, str]]:
@@ -70,7 +67,11 @@ def recorded(folder: SuiteFolder) -> Recorded:
     if not all(name.isprintable() and len(name) <= 255 for name in ids):
         raise StoreError(f"{folder.path / 'plan.json'}: is damaged: a cell's name cannot be that of a folder")
     refuse_links(folder.path, ids)
-    return Recorded(suite=load_resolved(text, str(folder.path / "suite.yaml")), plan=plan)
+    try:
+        keys = [typed(MetricKey, key) for key in plan["keys"]]
+    except ValueError as error:  # pydantic's ValidationError is one
+        raise StoreError(f"{folder.path / 'plan.json'}: is damaged: a metric's key is not one") from error
+    return Recorded(suite=load_resolved(text, str(folder.path / "suite.yaml")), plan=plan, keys=keys)
 
 
 def stale(folder: CellFolder, planned: Mapping[str, Any], result: RunResult, depends: set[str] | None = None) -> str:

@@ -114,6 +114,11 @@ def check_damage(finished: Path, tmp_path: Path, found: list[tuple[str, int, lis
         assert done.exit_code == 0 or done.stderr
 
 
+@pytest.mark.parametrize("keys", [[None], [{}], ["fid"], [{"name": 1}], [[]]], ids=str)
+def test_a_plan_without_proper_metrics_is_damaged(finished: Path, tmp_path: Path, keys: list[Any]) -> None:
+    check_damage(finished, tmp_path, [("plan.json", 0, ["keys"], keys)])
+
+
 @settings(quick, max_examples=12)
 @given(found=changes)
 def test_arbitrary_values_in_results_never_give_a_traceback(
