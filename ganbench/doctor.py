@@ -78,8 +78,23 @@ def devices() -> Iterator[Finding]:
         remedy = "compare the driver's version with torch's CUDA version, `nvidia-smi` shows it"
         detail = f"there is a GPU that torch (CUDA {torch.version.cuda}) cannot use"
         yield Finding(what="devices", state="note", detail=detail, remedy=remedy)
+    if not gpus and (slow := slow_bf16()):
+        yield Finding(what="precision", state="ok", detail=slow)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     yield Finding(what="threads", state="ok", detail=f"{cores} cores; a suite's `training.threads` go to each cell")
+
+
+CPUINFO = Path("/proc/cpuinfo")
+
+
+def slow_bf16() -> str:
+    """What `training.precision: bf16` costs on an x86 processor that does not multiply it by AMX; elsewhere nothing."""
+    try:
+        flags = CPUINFO.read_text("utf-8", "replace")
+    except OSError:
+        return ""
+    lacking = "avx2" in flags and "amx_bf16" not in flags
+    return "this processor has no AMX: fp32, the default, is faster than bf16" if lacking else ""
 
 
 def existing_parent(path: Path) -> Path:

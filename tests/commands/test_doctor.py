@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from ganbench import doctor, registry
@@ -56,6 +57,21 @@ def test_broken_plugins_exit_2_and_name_their_package(tmp_path: Path, monkeypatc
     done = CliRunner().invoke(app, ["doctor", "--results", str(tmp_path)])
     assert done.exit_code == 2
     assert "broken: trick fragile" in done.stdout and "uninstall fragile-pack" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"), [("avx2 avx512_bf16", True), ("avx2 amx_bf16", False), ("asimd", False), (None, False)]
+)
+def test_processors_on_which_bf16_is_slower_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: str | None, said: bool
+) -> None:
+    path = tmp_path / "cpuinfo"
+    if flags is not None:
+        path.write_text(f"flags\t\t: fpu {flags}\n")
+    monkeypatch.setattr(doctor, "CPUINFO", path)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    found = [finding.detail for finding in doctor.devices() if finding.what == "precision"]
+    assert bool(found) == said and all("bf16" in detail for detail in found)
 
 
 def test_little_space_is_only_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_plugins: None) -> None:
