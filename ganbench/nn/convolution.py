@@ -29,7 +29,7 @@ from torch.autograd import Function
 
 FEW_PIXELS, MANY_WEIGHTS = 16, 2**20
 FEW_CHANNELS = 4  # an image's
-WINDOWS = 256  # that are copied at once
+WINDOWS, PIXELS = 256, 2**14  # of the small map that are worked on at once: copied, and made phases of
 
 
 class Conv2d(nn.Conv2d):
@@ -140,7 +140,7 @@ class Correlate(Function):
         if way(geometry, weight) != "product":
             return F.conv2d(x, weight, None, geometry.stride, geometry.padding)
         y = channels_last(x, (len(x), len(weight), *geometry.small))
-        for some_x, some_y in in_parts(geometry, x, y):
+        for some_x, some_y in in_parts(geometry, x, y, WINDOWS):
             torch.mm(windows(some_x, geometry), rows_of_weights(weight).t(), out=rows_of_pixels(some_y))
         return y
 
@@ -163,11 +163,13 @@ class Spread(Function):
         ctx.geometry = geometry
         x = channels_last(y, (len(y), weight.shape[1], geometry.height, geometry.width))
         if way(geometry, weight) == "phases":
-            return by_phases(x, y, weight, geometry)
+            for some_x, some_y in in_parts(geometry, x, y, PIXELS):
+                by_phases(some_x, some_y, weight, geometry)
+            return x
         if geometry.one_window:
             torch.mm(y.flatten(1), rows_of_weights(weight), out=x.permute(0, 2, 3, 1).view(len(y), -1))
             return x
-        for some_x, some_y in in_parts(geometry, x, y):
+        for some_x, some_y in in_parts(geometry, x, y, WINDOWS):
             overlap(some_x, rows_of_pixels(some_y) @ rows_of_weights(weight), geometry)
         return x
 
@@ -191,7 +193,7 @@ class Gradient(Function):
         weight = channels_last(x, tuple(shape))
         if way(geometry, weight) == "product":
             sums = rows_of_weights(weight)
-            for part, (some_x, some_y) in enumerate(in_parts(geometry, x, y)):
+            for part, (some_x, some_y) in enumerate(in_parts(geometry, x, y, WINDOWS)):
                 sums.addmm_(rows_of_pixels(some_y).t(), windows(some_x, geometry), beta=min(part, 1))
             return weight
         _, stride, padding, *_ = geometry
@@ -212,10 +214,10 @@ class Gradient(Function):
         )
 
 
-def in_parts(geometry: Geometry, x: Tensor, y: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """The batch in parts of few windows: they need little memory, and multiply as fast."""
+def in_parts(geometry: Geometry, x: Tensor, y: Tensor, most: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """The batch in parts of at most so many windows: they need little memory, and multiply as fast."""
     height, width = geometry.small
-    images = max(1, WINDOWS // (height * width))
+    images = max(1, most // (height * width))
     return zip(torch.split(x, images), torch.split(y, images), strict=True)
 
 
@@ -245,7 +247,7 @@ def overlap(x: Tensor, columns: Tensor, geometry: Geometry) -> None:
     x.copy_(inside.permute(0, 3, 1, 2))
 
 
-def by_phases(x: Tensor, y: Tensor, weight: Tensor, geometry: Geometry) -> Tensor:
+def by_phases(x: Tensor, y: Tensor, weight: Tensor, geometry: Geometry) -> None:
     """Spread into x, for kernels of twice the stride s: pixel s m + a sees the small map's m - 1 and m, for each a."""
     _, stride, padding, height, width = geometry
     inputs, channels = weight.shape[:2]
@@ -254,7 +256,7 @@ def by_phases(x: Tensor, y: Tensor, weight: Tensor, geometry: Geometry) -> Tenso
     count, _, down, across = phases.shape
     apart = phases.permute(0, 2, 3, 1).reshape(count, down, across, stride, stride, channels)
     pixels = apart.transpose(2, 3).reshape(count, down * stride, across * stride, channels)
-    return x.copy_(pixels[:, padding : padding + height, padding : padding + width].permute(0, 3, 1, 2))
+    x.copy_(pixels[:, padding : padding + height, padding : padding + width].permute(0, 3, 1, 2))
 
 
 def call(function: type[Function], *arguments: Any) -> Tensor:

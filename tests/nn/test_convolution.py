@@ -28,6 +28,7 @@ WAYS = {
 
 @pytest.fixture(params=SHAPES)
 def shape(request, monkeypatch):
+    monkeypatch.setattr(convolution, "PIXELS", 8)
     if request.param.startswith("deep"):
         monkeypatch.setattr(convolution, "MANY_WEIGHTS", 1)
         monkeypatch.setattr(convolution, "WINDOWS", 4)  # one image after the other
