@@ -114,10 +114,11 @@ def make_folder(path: Path) -> None:
 def cannot_write(path: Path, error: OSError, size: int | None = None) -> str:
     """What could not be written, and whether there was room for it."""
     needed = "some bytes" if size is None else f"{size} bytes"
-    try:
-        free = f", {shutil.disk_usage(path.parent).free} are free"
-    except OSError:
-        free = ""
+    free = ""
+    for folder in path.parents:  # the nearest may be gone, or have never been made
+        with contextlib.suppress(OSError):
+            free = f", {shutil.disk_usage(folder).free} are free"
+            break
     return f"{path}: cannot be written ({error.strerror or error}); {needed}{free}"
 
 

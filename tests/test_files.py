@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -81,6 +82,11 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
         ):
             write_atomic(path, b"new")
     assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_whose_folder_is_gone_still_gets_the_room_of_its_disk(tmp_path: Path) -> None:
+    said = files.cannot_write(tmp_path / "lease.1" / "runner", OSError(errno.ENOSPC, "No space left on device"), 200)
+    assert re.search(r"runner: cannot be written \(No space left on device\); 200 bytes, \d+ are free$", said)
 
 
 def test_what_reads_back_otherwise_does_not_take_the_place_of_the_old(
