@@ -67,12 +67,6 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--wide", action="store_true", help="64 px and width 64, too: half an hour")
     given = parser.parse_args(arguments)
-    if any(os.environ.get(name) != value for name, value in ours_environment().items()):  # as a cell has it
-        os.execve(
-            sys.executable,
-            [sys.executable, "-m", "benchmarks.harness_share", *sys.argv[1:]],
-            os.environ | ours_environment(),
-        )
     torch.set_num_threads(1)
     profile.time = SimpleNamespace(perf_counter=time.process_time)  # type: ignore[assignment]
     settings = [({"size": 32, "width": 16, "steps": 400}, 3.0)]
@@ -89,4 +83,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
+    if any(os.environ.get(name) != value for name, value in ours_environment().items()):  # as a cell has it
+        command = [sys.executable, "-m", "benchmarks.harness_share", *sys.argv[1:]]
+        os.execve(sys.executable, command, os.environ | ours_environment())
     main()

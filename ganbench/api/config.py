@@ -129,7 +129,7 @@ class TrainingConfig(Config):
     batch_size: int = 64
     d_updates: int = 1  # optimiser steps of D per step
     g_updates: int = 1  # optimiser steps of G per step
-    precision: Precision = "fp32"  # bf16: autocast of the networks, not of losses; slow on CPUs without AMX
+    precision: Precision = "fp32"  # bf16: autocast of networks; losses, penalties stay fp32; slow on CPUs without AMX
     threads: int = 1  # on the CPU; part of the suite, since 1 and 2 threads give different bits
     compile: bool = False  # networks through torch.compile; left out, with a reason, where that cannot be
     cuda_graphs: bool = False  # and replayed as CUDA graphs: compiles, too; left out in the same way

@@ -148,3 +148,13 @@ def test_flatten_sends_a_gradient_back_in_the_format_that_came(memory_format):
     assert seen == [True]
     assert torch.equal(x.grad, torch.arange(16.0, dtype=torch.double).view(4, 2, 2).expand(3, 4, 2, 2))
     assert torch.autograd.gradgradcheck(lambda x: flatten(x).square(), x)
+
+
+def test_flatten_takes_maps_of_one_pixel_and_gradients_in_any_layout():
+    pixels = torch.randn(3, 4, 1, 1).to(memory_format=torch.channels_last).requires_grad_()
+    F.relu(flatten(pixels * 1), inplace=True).sum().backward()  # a view, that may be changed in place
+    assert pixels.grad is not None
+    x = torch.randn(3, 4, 2, 2).to(memory_format=torch.channels_last).requires_grad_()
+    direction = torch.randn(16, 3).t()
+    flatten(x).backward(direction)
+    assert torch.equal(x.grad, direction.reshape(3, 4, 2, 2))
